@@ -284,15 +284,15 @@ type Mount struct {
 	Range    diag.Range
 	Type     string // "cache", "bind", "tmpfs", "secret" or "ssh"
 	Target   Attr[string]
-	ID       Attr[string]     // cache
-	Sharing  Attr[string]     // cache: "shared", "locked" or "private"
-	From     Attr[Addr]       // bind, cache
-	Source   Attr[[]string]   // bind, cache
-	MaxSize  Attr[int64]      // cache, bytes
-	Size     Attr[int64]      // tmpfs, bytes
-	Writable bool             // bind
-	Secret   Attr[Addr]       // secret, and the agent of ssh
-	Env      Attr[string]     // secret: as a variable of this step instead of a file
+	ID       Attr[string]   // cache
+	Sharing  Attr[string]   // cache: "shared", "locked" or "private"
+	From     Attr[Addr]     // bind, cache
+	Source   Attr[[]string] // bind, cache
+	MaxSize  Attr[int64]    // cache, bytes
+	Size     Attr[int64]    // tmpfs, bytes
+	Writable bool           // bind
+	Secret   Attr[Addr]     // secret, and the agent of ssh
+	Env      Attr[string]   // secret: as a variable of this step instead of a file
 }
 
 // Resources limits a run; zero means no limit.

@@ -1,0 +1,322 @@
+package image
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
+	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+)
+
+// Registry talks to registries: one value serves a whole command, so that
+// tokens are asked for once and no blob is checked twice.
+type Registry struct {
+	options []remote.Option
+
+	mu     sync.Mutex
+	puller *remote.Puller
+	pusher *remote.Pusher
+}
+
+// NewRegistry makes a client with the credentials of Docker's configuration
+// and its helpers. Plain http is used for the loopback range only.
+func NewRegistry(userAgent string) *Registry {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.ResponseHeaderTimeout = 60 * time.Second // a push commits a large blob before it answers
+	t.MaxIdleConnsPerHost = 16
+	return &Registry{options: []remote.Option{
+		remote.WithAuthFromKeychain(authn.DefaultKeychain),
+		remote.WithTransport(t),
+		remote.WithUserAgent(userAgent),
+		remote.WithJobs(8),
+		// Three tries in about a second: an unreachable registry is said soon.
+		remote.WithRetryBackoff(remote.Backoff{Duration: 150 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
+	}}
+}
+
+// Error is a registry's refusal or absence, in words for the one who wrote
+// the name.
+type Error struct {
+	Ref    string
+	Reason string // what happened, and what to do
+	Err    error
+}
+
+func (e *Error) Error() string { return e.Ref + ": " + e.Reason }
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// explain turns what the client met into what a person can act on.
+func explain(ref string, err error) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	e := &Error{Ref: ref, Err: err}
+	var te *transport.Error
+	var dns *net.DNSError
+	var op *net.OpError
+	switch {
+	case errors.As(err, &te) && te.StatusCode == http.StatusNotFound:
+		e.Reason = "the registry has no such image; check the name and the tag"
+	case errors.As(err, &te) && (te.StatusCode == http.StatusUnauthorized || te.StatusCode == http.StatusForbidden):
+		e.Reason = fmt.Sprintf("the registry refused (%d); log in with `docker login`, or check that the repository exists", te.StatusCode)
+	case errors.As(err, &te):
+		e.Reason = fmt.Sprintf("the registry answered %d: %s", te.StatusCode, firstLine(te.Error()))
+	case errors.As(err, &dns):
+		e.Reason = fmt.Sprintf("the registry's host %q cannot be found; check the name and the network", dns.Name)
+	case errors.As(err, &op):
+		e.Reason = fmt.Sprintf("the registry cannot be reached (%v); check the name and the network", op.Err)
+	default:
+		e.Reason = firstLine(err.Error())
+	}
+	return e
+}
+
+func firstLine(s string) string { s, _, _ = strings.Cut(s, "\n"); return s }
+
+func (r *Registry) pull() (*remote.Puller, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.puller == nil {
+		p, err := remote.NewPuller(r.options...)
+		if err != nil {
+			return nil, err
+		}
+		r.puller = p
+	}
+	return r.puller, nil
+}
+
+func (r *Registry) push() (*remote.Pusher, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.pusher == nil {
+		p, err := remote.NewPusher(r.options...)
+		if err != nil {
+			return nil, err
+		}
+		r.pusher = p
+	}
+	return r.pusher, nil
+}
+
+// Index is what a name in a registry or layout stands for.
+type Index struct {
+	Digest    string            // of the index, or of the manifest where there is no index
+	Platforms map[string]string // platform → digest of its manifest
+}
+
+// Resolve looks up what a reference stands for, without pulling anything.
+func (r *Registry) Resolve(ctx context.Context, ref string) (Index, error) {
+	if dir, ok := strings.CutPrefix(ref, layoutPrefix); ok {
+		return resolveLayout(dir)
+	}
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return Index{}, &Error{Ref: ref, Reason: "this is not an image name", Err: err}
+	}
+	p, err := r.pull()
+	if err != nil {
+		return Index{}, err
+	}
+	d, err := p.Get(ctx, parsed)
+	if err != nil {
+		return Index{}, explain(ref, err)
+	}
+	if !d.MediaType.IsIndex() {
+		return singleIndex(ref, d)
+	}
+	m, err := v1.ParseIndexManifest(strings.NewReader(string(d.Manifest)))
+	if err != nil {
+		return Index{}, explain(ref, err)
+	}
+	return Index{Digest: d.Digest.String(), Platforms: platformsOf(m)}, nil
+}
+
+func singleIndex(ref string, d *remote.Descriptor) (Index, error) {
+	if !d.MediaType.IsImage() {
+		return Index{}, &Error{Ref: ref, Reason: fmt.Sprintf("this is no image: its media type is %s", d.MediaType)}
+	}
+	img, err := d.Image()
+	if err != nil {
+		return Index{}, explain(ref, err)
+	}
+	cf, err := img.ConfigFile()
+	if err != nil {
+		return Index{}, explain(ref, err)
+	}
+	p := cf.Platform()
+	return Index{Digest: d.Digest.String(), Platforms: map[string]string{platformName(p): d.Digest.String()}}, nil
+}
+
+// platformsOf keeps linux images: attestations are listed as unknown/unknown.
+func platformsOf(m *v1.IndexManifest) map[string]string {
+	out := map[string]string{}
+	for _, d := range m.Manifests {
+		if d.Platform == nil || d.Platform.OS != "linux" {
+			continue
+		}
+		key := platformName(d.Platform)
+		if _, ok := out[key]; !ok {
+			out[key] = d.Digest.String()
+		}
+	}
+	return out
+}
+
+// platformName normalises as the language does: arm64/v8 is arm64, and amd64
+// has no variant that anybody must say.
+func platformName(p *v1.Platform) string {
+	s := p.OS + "/" + p.Architecture
+	if v := p.Variant; v != "" && !(p.Architecture == "arm64" && v == "v8") {
+		s += "/" + v
+	}
+	return s
+}
+
+// Base is an image of one platform to build on.
+type Base struct {
+	Digest string // of the manifest
+	Config []byte // the configuration as it is
+	Layers []BaseLayer
+}
+
+// BaseLayer is one of its layers, lowest first.
+type BaseLayer struct {
+	Digest, DiffID, MediaType string
+	Size                      int64 // compressed bytes
+}
+
+// Base reads the manifest and the configuration of ref's manifest with this
+// digest. The DiffIDs are the configuration's claim: they are proven when a
+// layer is streamed.
+func (r *Registry) Base(ctx context.Context, ref, digest string) (Base, error) {
+	img, err := r.open(ctx, ref, digest)
+	if err != nil {
+		return Base{}, err
+	}
+	m, err := img.Manifest()
+	if err != nil {
+		return Base{}, explain(ref, err)
+	}
+	raw, err := img.RawConfigFile()
+	if err != nil {
+		return Base{}, explain(ref, err)
+	}
+	var cf v1.ConfigFile
+	if err := json.Unmarshal(raw, &cf); err != nil {
+		return Base{}, &Error{Ref: ref, Reason: "its configuration cannot be read", Err: err}
+	}
+	if len(cf.RootFS.DiffIDs) != len(m.Layers) {
+		return Base{}, &Error{Ref: ref, Reason: fmt.Sprintf("its configuration names %d layers, its manifest %d",
+			len(cf.RootFS.DiffIDs), len(m.Layers))}
+	}
+	b := Base{Digest: digest, Config: raw}
+	for i, l := range m.Layers {
+		b.Layers = append(b.Layers, BaseLayer{
+			Digest: l.Digest.String(), DiffID: cf.RootFS.DiffIDs[i].String(), MediaType: string(l.MediaType), Size: l.Size,
+		})
+	}
+	return b, nil
+}
+
+// OpenBlob streams a blob of ref's repository. The bytes are verified against
+// the digest: reading ends in an error when they differ.
+func (r *Registry) OpenBlob(ctx context.Context, ref, digest string) (io.ReadCloser, error) {
+	if dir, ok := strings.CutPrefix(ref, layoutPrefix); ok {
+		return openLayoutBlob(dir, digest)
+	}
+	repo, err := repository(ref)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.pull()
+	if err != nil {
+		return nil, err
+	}
+	l, err := p.Layer(ctx, repo.Digest(digest))
+	if err != nil {
+		return nil, explain(ref, err)
+	}
+	rc, err := l.Compressed()
+	return rc, explain(ref, err)
+}
+
+func (r *Registry) open(ctx context.Context, ref, digest string) (v1.Image, error) {
+	if dir, ok := strings.CutPrefix(ref, layoutPrefix); ok {
+		return openLayout(dir, digest)
+	}
+	repo, err := repository(ref)
+	if err != nil {
+		return nil, err
+	}
+	p, err := r.pull()
+	if err != nil {
+		return nil, err
+	}
+	d, err := p.Get(ctx, repo.Digest(digest))
+	if err != nil {
+		return nil, explain(ref, err)
+	}
+	img, err := d.Image()
+	return img, explain(ref, err)
+}
+
+// repository is the repository of a reference; a tag beside a digest is left
+// out, as the digest decides.
+func repository(ref string) (name.Repository, error) {
+	if at := strings.Index(ref, "@"); at >= 0 {
+		ref = ref[:at]
+	}
+	parsed, err := name.ParseReference(ref)
+	if err != nil {
+		return name.Repository{}, &Error{Ref: ref, Reason: "this is not an image name", Err: err}
+	}
+	return parsed.Context(), nil
+}
+
+// Origin is the repository of a reference in the form of engine.Layer.
+func Origin(ref string) string {
+	if strings.HasPrefix(ref, layoutPrefix) {
+		return ""
+	}
+	repo, err := repository(ref)
+	if err != nil {
+		return ""
+	}
+	return repo.Name()
+}
+
+// Head is the digest that a tag points to, or "" where there is none.
+func (r *Registry) Head(ctx context.Context, tag string) (string, error) {
+	parsed, err := name.NewTag(tag)
+	if err != nil {
+		return "", &Error{Ref: tag, Reason: "this is not a tag", Err: err}
+	}
+	p, err := r.pull()
+	if err != nil {
+		return "", err
+	}
+	d, err := p.Head(ctx, parsed)
+	var te *transport.Error
+	if errors.As(err, &te) && te.StatusCode == http.StatusNotFound {
+		return "", nil
+	}
+	if err != nil {
+		return "", explain(tag, err)
+	}
+	return d.Digest.String(), nil
+}
