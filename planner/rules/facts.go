@@ -1,0 +1,65 @@
+// Package rules holds the built-in rules. A rule is a function of [Facts],
+// plain values that the planner fills: rules read no file and ask no registry.
+package rules
+
+import "github.com/specbuild/specbuild/spec"
+
+// Facts is all that a rule may look at.
+type Facts struct {
+	Spec      *spec.Spec
+	Instances []Instance // of the images asked for, inputs before those that use them
+	Bases     []Base     // that instances use, by address
+	Locked    bool       // --locked: what is advice on a desk is an error in CI
+}
+
+// Instance is a stage or image evaluated for one target, with what it
+// inherits and becomes.
+type Instance struct {
+	Body      *spec.Body
+	Platform  spec.Platform // its own: what its steps run on
+	Target    spec.Platform // what is built for
+	Inherited string        // the user that `from` hands down, "uid:gid"; "" where the lock does not know the base
+	User      string        // the finished image's user as the config says it, numbers; "" is unknown or root by default
+	Copies    []Copied      // of every copy and bind mount from a context, in the order of steps
+}
+
+// Copied is what one copy or bind mount selects of a context. Paths are
+// slash-separated, below the context's root, and sorted.
+type Copied struct {
+	Step      spec.Step
+	Context   spec.Addr
+	Files     []File
+	Unmatched []Unmatched // source patterns that select nothing
+}
+
+// File is a selected file of a context.
+type File struct {
+	Path    string
+	Size    int64  // bytes
+	Literal bool   // named as it is in `source`, which beats the built-in ignore list
+	Ignored string // the pattern of the built-in list that it beat, or ""
+}
+
+// Unmatched is a pattern of `source` that selects nothing.
+type Unmatched struct {
+	Pattern  string
+	HiddenBy string // the list that hides what it would match: "exclude", ".dockerignore", "the built-in list", …; or ""
+	Similar  string // a selected path that is close to it, or ""
+}
+
+// Base is what the lock knows of a base.
+type Base struct {
+	Base      *spec.Base
+	Pinned    bool                // its digest is in the spec or the lock
+	Platforms []spec.Platform     // of its index, linux only; none when the lock does not know it
+	Configs   map[string]BaseInfo // by platform; only those that an instance uses
+}
+
+// BaseInfo is a base's configuration on one platform.
+type BaseInfo struct {
+	User    string // as its config says it; "" is root
+	UID     int
+	OnBuild []string // instructions that Dockerfile builds would run on top of it
+	Env     []string
+	Ports   []string
+}
