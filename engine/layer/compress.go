@@ -1,0 +1,332 @@
+package layer
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"runtime"
+
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+)
+
+// GzipLevel is the one level of all gzip layers (docs/adr/0003-gzip-level.md).
+const GzipLevel = 3
+
+// The parts of a compressor's id that change its bytes. A golden test fails
+// when the library's output changes and these do not.
+const (
+	gzipID = "gzip+klauspost1.20.3+l3+chunks1"
+	zstdID = "zstd+klauspost1.20.3+default+chunks1"
+)
+
+// ChunkCache keeps compressed chunks by key, so that an unchanged part of a
+// layer is not compressed again. It is used from several goroutines.
+type ChunkCache interface {
+	Get(key string) ([]byte, bool)
+	Put(key string, data []byte)
+}
+
+// Compressor turns a layer's tar into a blob. The zero value is gzip without
+// a cache.
+type Compressor struct {
+	Kind    string     // "gzip" (also ""), "zstd" or "none"
+	Cache   ChunkCache // nil for none
+	Workers int        // chunks at once; 0 for one a core
+}
+
+// ID names everything that the blob's bytes depend on beside the tar. The
+// key of a blob is (DiffID, ID).
+func (c Compressor) ID() string {
+	switch c.Kind {
+	case "", "gzip":
+		return gzipID
+	case "zstd":
+		return zstdID
+	}
+	return c.Kind
+}
+
+// MediaType is the OCI media type of the blobs (image-spec v1.1, layer.md).
+func (c Compressor) MediaType() string {
+	const tar = "application/vnd.oci.image.layer.v1.tar"
+	switch c.Kind {
+	case "", "gzip":
+		return tar + "+gzip"
+	case "none":
+		return tar
+	}
+	return tar + "+" + c.Kind
+}
+
+// codec is one way of compressing: parts that only make sense together.
+type codec struct {
+	header []byte
+	chunk  func(raw []byte) ([]byte, error) // used from several goroutines
+	footer func(crc uint32, size int64) []byte
+}
+
+func (c Compressor) codec(workers int) (codec, error) {
+	switch c.Kind {
+	case "", "gzip":
+		return gzipCodec(workers), nil
+	case "zstd":
+		return zstdCodec(workers)
+	case "none":
+		return codec{chunk: func(raw []byte) ([]byte, error) { return raw, nil }}, nil
+	}
+	return codec{}, fmt.Errorf("there is no compression %q; it is gzip, zstd or none", c.Kind)
+}
+
+// gzipCodec writes one RFC 1952 member for the whole layer: independent
+// deflate streams, each ended by a sync flush, need no border in the format.
+// Concatenated members were tried and dropped: programs that inflate once
+// read the first and stop, with no error.
+func gzipCodec(workers int) codec {
+	pool := make(chan *flate.Writer, workers)
+	return codec{
+		header: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff},
+		chunk: func(raw []byte) ([]byte, error) {
+			out := bytes.NewBuffer(make([]byte, 0, len(raw)/2+64))
+			var w *flate.Writer
+			select {
+			case w = <-pool:
+				w.Reset(out)
+			default:
+				var err error
+				if w, err = flate.NewWriter(out, GzipLevel); err != nil {
+					return nil, err
+				}
+			}
+			_, err := w.Write(raw)
+			err = errors.Join(err, w.Flush())
+			pool <- w
+			return out.Bytes(), err
+		},
+		footer: func(crc uint32, size int64) []byte {
+			out := []byte{3, 0} // an empty last block
+			out = binary.LittleEndian.AppendUint32(out, crc)
+			return binary.LittleEndian.AppendUint32(out, uint32(size))
+		},
+	}
+}
+
+// zstdCodec writes one frame a chunk; frames may follow each other (RFC
+// 8878, 3) and every decoder reads them all.
+func zstdCodec(workers int) (codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(workers), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	if err != nil {
+		return codec{}, fmt.Errorf("make a zstd encoder: %w", err)
+	}
+	return codec{chunk: func(raw []byte) ([]byte, error) {
+		return enc.EncodeAll(raw, make([]byte, 0, len(raw)/2+64)), nil
+	}}, nil
+}
+
+// BlobWriter compresses the tar that is written to it. Close it to finish
+// the blob; also after an error, to end its goroutines.
+type BlobWriter struct {
+	codec   codec
+	cache   ChunkCache
+	id      string
+	split   splitter
+	chunk   []byte
+	order   chan *job // in the order of the tar, so bounds what is under way
+	jobs    chan *job
+	done    chan struct{}
+	closed  bool
+	out     io.Writer
+	digest  string
+	size    int64
+	failure error
+}
+
+// job is a chunk on its way.
+type job struct {
+	raw, packed []byte
+	crc         uint32
+	err         error
+	ready       chan struct{}
+}
+
+// NewWriter starts a blob on out.
+func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
+	workers := c.Workers
+	if workers <= 0 {
+		workers = runtime.GOMAXPROCS(0)
+	}
+	codec, err := c.codec(workers)
+	if err != nil {
+		return nil, err
+	}
+	b := &BlobWriter{
+		codec: codec, cache: c.Cache, id: c.ID(), out: out,
+		order: make(chan *job, 2*workers), jobs: make(chan *job, 2*workers), done: make(chan struct{}),
+	}
+	for range workers {
+		go b.work()
+	}
+	go b.assemble()
+	return b, nil
+}
+
+// Compress makes a blob of a whole tar: its digest and its size in bytes.
+func (c Compressor) Compress(out io.Writer, tar io.Reader) (digest string, size int64, err error) {
+	b, err := c.NewWriter(out)
+	if err != nil {
+		return "", 0, err
+	}
+	_, err = io.CopyBuffer(onlyWriter{b}, onlyReader{tar}, make([]byte, smallFile))
+	if err = errors.Join(err, b.Close()); err != nil {
+		return "", 0, fmt.Errorf("compress layer: %w", err)
+	}
+	digest, size = b.Blob()
+	return digest, size, nil
+}
+
+// Write takes the next bytes of the tar.
+func (b *BlobWriter) Write(p []byte) (int, error) {
+	total := len(p)
+	for len(p) > 0 {
+		n, border := b.split.next(p)
+		b.chunk = append(b.chunk, p[:n]...)
+		p = p[n:]
+		switch {
+		case border:
+			b.cut(len(b.chunk))
+		case b.split.full():
+			// The header is in the chunk by now; a border falls before it.
+			if b.split.judge() {
+				b.cut(len(b.chunk) - tarBlock)
+			}
+		}
+	}
+	return total, nil
+}
+
+// cut sends the first n bytes of the chunk off.
+func (b *BlobWriter) cut(n int) {
+	if n <= 0 {
+		return
+	}
+	j := &job{raw: b.chunk[:n:n], ready: make(chan struct{})}
+	rest := b.chunk[n:]
+	b.chunk = append(make([]byte, 0, chunkMean+len(rest)), rest...)
+	b.order <- j
+	b.jobs <- j
+}
+
+// Close finishes the blob and reports the first error.
+func (b *BlobWriter) Close() error {
+	if b.closed {
+		return b.failure
+	}
+	b.closed = true
+	b.cut(len(b.chunk))
+	close(b.jobs)
+	close(b.order)
+	<-b.done
+	return b.failure
+}
+
+// Blob gives the digest ("sha256:…") and the size in bytes, after Close.
+func (b *BlobWriter) Blob() (digest string, size int64) { return b.digest, b.size }
+
+func (b *BlobWriter) work() {
+	for j := range b.jobs {
+		j.crc = crc32.ChecksumIEEE(j.raw)
+		j.packed, j.err = b.pack(j.raw)
+		close(j.ready)
+	}
+}
+
+// pack compresses a chunk, or finds it compressed.
+func (b *BlobWriter) pack(raw []byte) ([]byte, error) {
+	if b.cache == nil {
+		return b.codec.chunk(raw)
+	}
+	sum := sha256.Sum256(raw)
+	key := hex.EncodeToString(sum[:]) + " " + b.id
+	if packed, ok := b.cache.Get(key); ok {
+		return packed, nil
+	}
+	packed, err := b.codec.chunk(raw)
+	if err == nil {
+		b.cache.Put(key, packed)
+	}
+	return packed, err
+}
+
+// assemble writes the chunks in order. It goes on to the end also after an
+// error, so that no writer blocks.
+func (b *BlobWriter) assemble() {
+	defer close(b.done)
+	sum := sha256.New()
+	write := func(p []byte) {
+		if b.failure != nil || len(p) == 0 {
+			return
+		}
+		sum.Write(p)
+		b.size += int64(len(p))
+		if _, err := b.out.Write(p); err != nil {
+			b.failure = fmt.Errorf("write blob: %w", err)
+		}
+	}
+	write(b.codec.header)
+	crc, raw := uint32(0), int64(0)
+	for j := range b.order {
+		<-j.ready
+		if j.err != nil && b.failure == nil {
+			b.failure = fmt.Errorf("compress: %w", j.err)
+		}
+		write(j.packed)
+		crc = combineCRC(crc, j.crc, int64(len(j.raw)))
+		raw += int64(len(j.raw))
+	}
+	if b.codec.footer != nil {
+		write(b.codec.footer(crc, raw))
+	}
+	b.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+// combineCRC gives the CRC-32 of two pieces of data from the CRC of each and
+// the length of the second: appending n zero bytes is a linear map on the 32
+// bits over GF(2), applied here by squaring (zlib's crc32_combine).
+func combineCRC(a, b uint32, n int64) uint32 {
+	var odd, even [32]uint32
+	odd[0] = crc32.IEEE
+	for i := 1; i < 32; i++ {
+		odd[i] = 1 << (i - 1)
+	}
+	square(&even, &odd) // two zero bits
+	square(&odd, &even) // four
+	for from, to := &odd, &even; n > 0; n >>= 1 {
+		square(to, from)
+		if n&1 != 0 {
+			a = times(to, a)
+		}
+		from, to = to, from
+	}
+	return a ^ b
+}
+
+func times(m *[32]uint32, v uint32) uint32 {
+	var sum uint32
+	for i := 0; v != 0; i, v = i+1, v>>1 {
+		if v&1 != 0 {
+			sum ^= m[i]
+		}
+	}
+	return sum
+}
+
+func square(to, from *[32]uint32) {
+	for i := range from {
+		to[i] = times(from, from[i])
+	}
+}
