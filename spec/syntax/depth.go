@@ -30,8 +30,8 @@ func tooDeep(name string, src []byte, lex lexer) (diag.Range, bool) {
 }
 
 // mayBeDeep is false where a count of bytes alone shows that the depth is
-// within bounds, which holds for nearly every real file and saves lexing it
-// twice (a fifth of the time that a file costs).
+// within bounds: everything that costs has one of these bytes. It holds for
+// nearly every real file and saves lexing it twice.
 func mayBeDeep(src []byte) bool {
 	count := 0
 	for _, c := range src {
@@ -51,8 +51,8 @@ func word(tokens hclsyntax.Tokens, i int) string {
 	return ""
 }
 
-// nesting counts along the tokens. Each open bracket is a level that costs
-// one, plus one for each operator since the last separator on it.
+// nesting counts along the tokens. On each level that is open, every operator,
+// bracket and template sequence since the last separator costs one.
 type nesting struct {
 	depth  int
 	bottom level // what is outside all brackets
@@ -62,21 +62,25 @@ type nesting struct {
 // level is one open bracket, string or template sequence.
 type level struct {
 	operators int  // counted in depth
+	cost      int  // counted in depth too, until the level is closed
 	lines     bool // a newline separates, as in a body or an object; not in (…), […] and {for …}
 }
 
 func (n *nesting) add(t hclsyntax.Token, next string) {
 	switch t.Type {
 	case hclsyntax.TokenOBrace:
-		n.operator(1)
+		n.operator(1) // stays after the brace is closed; see below
 		n.open(level{lines: next != "for"})
 	case hclsyntax.TokenOBrack, hclsyntax.TokenOParen:
-		// The bracket also stays an operator of the level around it:
-		// a[b][c] and f()[g()] are deep without nesting brackets.
+		// A bracket costs as an operator of the level around it, and goes on
+		// costing when it is closed: a[b][c] and f()[g()] are deep without
+		// nesting brackets.
 		n.operator(1)
 		n.open(level{})
-	case hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc, hclsyntax.TokenTemplateInterp:
+	case hclsyntax.TokenOQuote, hclsyntax.TokenOHeredoc:
 		n.open(level{})
+	case hclsyntax.TokenTemplateInterp:
+		n.open(level{cost: 1})
 	case hclsyntax.TokenTemplateControl:
 		// An if or for nests until its end, which comes in another sequence:
 		// it counts as an operator of the string that holds it.
@@ -86,7 +90,7 @@ func (n *nesting) add(t hclsyntax.Token, next string) {
 		case "endif", "endfor":
 			n.operator(-1)
 		}
-		n.open(level{})
+		n.open(level{cost: 1})
 	case hclsyntax.TokenCBrace, hclsyntax.TokenCBrack, hclsyntax.TokenCParen,
 		hclsyntax.TokenCQuote, hclsyntax.TokenCHeredoc, hclsyntax.TokenTemplateSeqEnd:
 		n.close()
@@ -115,7 +119,7 @@ func isOperator(t hclsyntax.TokenType) bool {
 }
 
 func (n *nesting) open(l level) {
-	n.depth++
+	n.depth += l.cost
 	n.levels = append(n.levels, l)
 }
 
@@ -124,7 +128,7 @@ func (n *nesting) close() {
 		return
 	}
 	n.separate()
-	n.depth--
+	n.depth -= n.top().cost
 	n.levels = n.levels[:len(n.levels)-1]
 }
 

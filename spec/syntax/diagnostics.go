@@ -3,6 +3,7 @@ package syntax
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -49,7 +50,9 @@ func Diagnostic(d *hcl.Diagnostic) diag.Diagnostic {
 	if d.Subject != nil {
 		out.Range = Range(*d.Subject)
 	}
-	reword(&out)
+	if d.Expression == nil { // not about a value
+		reword(&out)
+	}
 	return out
 }
 
@@ -121,6 +124,9 @@ func parseDiagnostics(diags hcl.Diagnostics, src []byte, lex lexer) diag.List {
 	kept := l[:0]
 	for _, d := range l {
 		opener, inTemplate := enclosingTemplate(tokens, d.Range.Start.Byte)
+		if !inTemplate && strings.HasPrefix(d.Summary, "Unclosed template") {
+			opener, inTemplate = unclosedTemplate(tokens)
+		}
 		repeated := lines[d.Range.Start.Line] || inTemplate && openers[opener.Range.Start.Byte]
 		lines[d.Range.Start.Line] = true
 		if inTemplate {
@@ -173,6 +179,26 @@ func TemplateOpener(name string, src []byte, offset int) (diag.Range, bool) {
 // enclosingTemplate is the token that opens the innermost template sequence
 // around an offset. The closing brace counts as inside.
 func enclosingTemplate(tokens hclsyntax.Tokens, offset int) (hclsyntax.Token, bool) {
+	open := openTemplates(tokens, offset)
+	if len(open) == 0 {
+		return hclsyntax.Token{}, false
+	}
+	return open[len(open)-1], true
+}
+
+// unclosedTemplate is the first token of the file that opens a template
+// sequence which nothing closes: `${#A}` comments its own brace away.
+func unclosedTemplate(tokens hclsyntax.Tokens) (hclsyntax.Token, bool) {
+	open := openTemplates(tokens, math.MaxInt)
+	if len(open) == 0 {
+		return hclsyntax.Token{}, false
+	}
+	return open[0], true
+}
+
+// openTemplates is the template sequences that are open at an offset, the
+// outermost first.
+func openTemplates(tokens hclsyntax.Tokens, offset int) []hclsyntax.Token {
 	var open []hclsyntax.Token
 	for _, t := range tokens {
 		if t.Range.Start.Byte > offset {
@@ -187,8 +213,5 @@ func enclosingTemplate(tokens hclsyntax.Tokens, offset int) (hclsyntax.Token, bo
 			}
 		}
 	}
-	if len(open) == 0 {
-		return hclsyntax.Token{}, false
-	}
-	return open[len(open)-1], true
+	return open
 }

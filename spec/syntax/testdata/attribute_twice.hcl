@@ -1,0 +1,4 @@
+stage "x" {
+  workdir = "/a"
+  workdir = "/b"
+}

@@ -1,0 +1,5 @@
+stage "x" {
+  run {
+    script = "echo ${NAME:-x}"
+  }
+}
