@@ -1,0 +1,305 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/cache"
+	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/source"
+	"github.com/specbuild/specbuild/lower/dag"
+)
+
+// build is one run of one graph.
+type build struct {
+	*Engine
+	g      *dag.Graph
+	events func(engine.Event)
+	fail   context.CancelCauseFunc
+
+	eventMu    sync.Mutex
+	nodes      map[dag.ID]*state // fixed when the build is made
+	selections map[dag.ID]*source.Selection
+	left       atomic.Int64 // nodes that make something and are not done
+	kept       atomic.Bool  // a failed step's directory was left
+}
+
+// state is what is known of a node. The fields after once are written inside
+// it and read after it.
+type state struct {
+	n   *dag.Node
+	def cache.DefID
+
+	once   sync.Once
+	result result
+	err    error
+
+	treeOnce sync.Once
+	tree     *layer.Tree
+	treeErr  error
+}
+
+// result is what a node came to.
+type result struct {
+	own   []*layerRef // the layers that the node itself adds: a base's are several
+	entry cache.Entry
+}
+
+func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.CancelCauseFunc) *build {
+	b := &build{
+		Engine: e, g: g, events: events, fail: fail,
+		nodes: map[dag.ID]*state{}, selections: map[dag.ID]*source.Selection{},
+	}
+	for i := range g.Nodes {
+		n := &g.Nodes[i]
+		b.nodes[n.ID] = &state{n: n}
+		if makes(n.Op) {
+			b.left.Add(1)
+		}
+	}
+	return b
+}
+
+// makes reports whether an operation is work that a person would count.
+func makes(op dag.Op) bool {
+	switch op.(type) {
+	case *dag.Copy, *dag.Run, *dag.Packages, *dag.Files, *dag.Test:
+		return true
+	default:
+		return false
+	}
+}
+
+func (b *build) node(id dag.ID) *dag.Node {
+	if s, ok := b.nodes[id]; ok {
+		return s.n
+	}
+	return nil
+}
+
+// get brings one node about, once: looked up by definition, then by action,
+// then made. It waits for inputs without holding a slot, so that the graph's
+// depth cannot exhaust them.
+func (b *build) get(ctx context.Context, id dag.ID) (result, error) {
+	s := b.nodes[id]
+	s.once.Do(func() {
+		s.result, s.err = b.resolve(ctx, s)
+		if s.err != nil {
+			b.fail(s.err) // the first cause wins; everything else stops
+		} else if makes(s.n.Op) {
+			b.left.Add(-1)
+		}
+	})
+	return s.result, s.err
+}
+
+func (b *build) resolve(ctx context.Context, s *state) (result, error) {
+	if err := ctx.Err(); err != nil {
+		return result{}, context.Cause(ctx)
+	}
+	if r, ok := b.known(s); ok {
+		b.finished(s.n, r, time.Time{}, true)
+		return r, nil
+	}
+	ex, err := b.executor(ctx, s)
+	if err != nil {
+		return result{}, b.failed(s.n, err)
+	}
+	if ex.act == (cache.ActionID{}) { // nothing that a key could name: a scratch
+		return ex.make(ctx)
+	}
+	if r, ok := b.acted(s, ex); ok {
+		b.finished(s.n, r, time.Time{}, true)
+		return r, nil
+	}
+	unlock, err := b.o.Store.Lock(ctx, "act-"+ex.act.String(), func(pid int) {
+		b.send(s.n, engine.Event{Kind: engine.Note, Text: fmt.Sprintf("%s: waiting for process %d, which builds the same", s.n.Meta.Name, pid)})
+	})
+	if err != nil {
+		return result{}, b.failed(s.n, err)
+	}
+	defer unlock()
+	if r, ok := b.acted(s, ex); ok { // another process was faster
+		b.finished(s.n, r, time.Time{}, true)
+		return r, nil
+	}
+	return b.execute(ctx, s, ex)
+}
+
+// execute makes a node in a slot and remembers it.
+func (b *build) execute(ctx context.Context, s *state, ex executor) (result, error) {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+	case <-ctx.Done():
+		return result{}, context.Cause(ctx)
+	}
+	began := time.Now()
+	b.send(s.n, engine.Event{Kind: engine.Started})
+	r, err := ex.make(ctx)
+	if err != nil {
+		return result{}, b.failed(s.n, err)
+	}
+	r.entry.Elapsed, r.entry.Created, r.entry.KeyText = time.Since(began), time.Now(), ex.text
+	if err := b.o.Store.Publish(s.def, ex.act, r.entry); err != nil {
+		return result{}, b.failed(s.n, err)
+	}
+	b.remember(s, ex)
+	b.finished(s.n, r, began, false)
+	return r, nil
+}
+
+// known looks a node up by its definition.
+func (b *build) known(s *state) (result, bool) {
+	if b.o.NoCache || s.def == (cache.DefID{}) {
+		return result{}, false
+	}
+	e, ok := b.o.Store.Def(s.def)
+	if !ok {
+		return result{}, false
+	}
+	return b.fromEntry(s, e)
+}
+
+// acted looks a node up by what its inputs came to; a hit is remembered under
+// the definition too.
+func (b *build) acted(s *state, ex executor) (result, bool) {
+	if b.o.NoCache {
+		return result{}, false
+	}
+	e, ok := b.o.Store.Action(ex.act)
+	if !ok {
+		return result{}, false
+	}
+	r, ok := b.fromEntry(s, e)
+	if ok {
+		_ = b.o.Store.Publish(s.def, cache.ActionID{}, e) // lost, it costs one look-up more
+		b.remember(s, ex)
+	}
+	return r, ok
+}
+
+// fromEntry gives the result that an entry describes, if its layer can still
+// be had.
+func (b *build) fromEntry(s *state, e cache.Entry) (result, bool) {
+	r := result{entry: e}
+	if op, ok := s.n.Op.(*dag.Base); ok {
+		own, ok := b.baseLayers(op, s.n.Meta, e)
+		r.own = own
+		return r, ok
+	}
+	if e.DiffID == "" {
+		return r, true
+	}
+	l := &layerRef{e: b.Engine, diffID: e.DiffID, size: e.TarSize}
+	if _, ok := s.n.Op.(*dag.Copy); ok {
+		l.sel = b.selections[s.n.Inputs[1]]
+	}
+	r.own = []*layerRef{l}
+	return r, l.available()
+}
+
+func (b *build) finished(n *dag.Node, r result, began time.Time, cached bool) {
+	if !makes(n.Op) {
+		return
+	}
+	ev := engine.Event{Kind: engine.Finished, Cached: cached}
+	if cached {
+		ev.Elapsed = 0
+		if r.entry.Output != "" {
+			b.send(n, engine.Event{Kind: engine.Output, Text: r.entry.Output})
+		}
+	} else {
+		ev.Elapsed = time.Since(began)
+	}
+	b.send(n, ev)
+}
+
+// failed makes the error of a node a *engine.StepError, but for the
+// interruption of the whole build.
+func (b *build) failed(n *dag.Node, err error) error {
+	var se *engine.StepError
+	if errors.Is(err, context.Canceled) || errors.As(err, &se) {
+		return err
+	}
+	return &engine.StepError{Node: n.ID, Name: n.Meta.Name, Title: n.Meta.Title, Range: n.Meta.Range, Err: err}
+}
+
+// verdict is the error of the whole build: the first cause, with the count of
+// what was not done because of it.
+func (b *build) verdict(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	var se *engine.StepError
+	if !errors.As(err, &se) {
+		return err
+	}
+	out := *se
+	out.Skipped = max(0, int(b.left.Load())-1)
+	b.send(b.node(out.Node), engine.Event{Kind: engine.Finished, Err: out.Err})
+	return &out
+}
+
+// chain is the root that a node leaves: the layers of everything below it and
+// its own, lowest first.
+func (b *build) chain(ctx context.Context, id dag.ID) ([]*layerRef, error) {
+	s := b.nodes[id]
+	var below []*layerRef
+	if hasBelow(s.n.Op) {
+		var err error
+		if below, err = b.chain(ctx, s.n.Inputs[0]); err != nil {
+			return nil, err
+		}
+	}
+	r, err := b.get(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return append(below[:len(below):len(below)], r.own...), nil
+}
+
+func hasBelow(op dag.Op) bool {
+	switch op.(type) {
+	case *dag.Copy, *dag.Run, *dag.Packages, *dag.Files:
+		return true
+	default:
+		return false
+	}
+}
+
+// tree is the merged view of the root that a node leaves.
+func (b *build) tree(ctx context.Context, id dag.ID) (*layer.Tree, error) {
+	s := b.nodes[id]
+	s.treeOnce.Do(func() { s.tree, s.treeErr = b.growTree(ctx, s) })
+	return s.tree, s.treeErr
+}
+
+func (b *build) growTree(ctx context.Context, s *state) (*layer.Tree, error) {
+	tree, err := layer.Merge()
+	if err == nil && hasBelow(s.n.Op) {
+		tree, err = b.tree(ctx, s.n.Inputs[0])
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := b.get(ctx, s.n.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range r.own {
+		toc, err := l.toc(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if tree, err = tree.With(toc); err != nil {
+			return nil, err
+		}
+	}
+	return tree, nil
+}

@@ -1,0 +1,77 @@
+package local
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"path"
+	"time"
+
+	"github.com/specbuild/specbuild/engine/cache"
+	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/source"
+)
+
+// contextFiles shows a context's selection as a tree, with the owner and the
+// modes that files of a context have.
+func (b *build) contextFiles(sel *source.Selection) (fileSource, error) {
+	toc := &layer.TOC{Entries: make([]layer.Entry, len(sel.Entries))}
+	for i, e := range sel.Entries {
+		le := layer.Entry{Path: e.Path, Mode: e.Mode(), Link: e.Link}
+		switch e.Type {
+		case source.Dir:
+			le.Type = layer.Dir
+		case source.Symlink:
+			le.Type = layer.Symlink
+		default:
+			le.Type, le.Size, le.Digest = layer.File, e.Size, e.Digest()
+		}
+		toc.Entries[i] = le
+	}
+	tree, err := layer.Merge(toc)
+	if err != nil {
+		return fileSource{}, fmt.Errorf("the files of %s: %w", sel.Dir, err)
+	}
+	return fileSource{
+		tree: tree, open: sel.Open, sel: sel, context: true,
+		fetch: func(context.Context, []layer.Item) error { return nil },
+	}, nil
+}
+
+// mtimesFor gives the files of a layer the times of the local files they are
+// copies of: a step that compares times, as make does, must see them.
+func mtimesFor(toc *layer.TOC, sel *source.Selection) map[string]time.Time {
+	type key struct{ digest, name string }
+	byName := map[key]time.Time{}
+	byContent := map[string]time.Time{}
+	for _, e := range sel.Entries {
+		if e.Type != source.File {
+			continue
+		}
+		d := e.Digest()
+		byName[key{d, path.Base(e.Path)}] = e.ModTime
+		if e.ModTime.After(byContent[d]) {
+			byContent[d] = e.ModTime
+		}
+	}
+	out := map[string]time.Time{}
+	for _, e := range toc.Entries {
+		if e.Type != layer.File {
+			continue
+		}
+		if t, ok := byName[key{e.Digest, path.Base(e.Path)}]; ok {
+			out[e.Path] = t
+		} else if t, ok := byContent[e.Digest]; ok {
+			out[e.Path] = t
+		}
+	}
+	return out
+}
+
+// chunkCache keeps pieces of compressed layers in the store.
+type chunkCache struct{ chunks cache.Chunks }
+
+// Get and Put are layer.ChunkCache.
+func (c chunkCache) Get(key string) ([]byte, bool) { return c.chunks.Get(sha256.Sum256([]byte(key))) }
+
+func (c chunkCache) Put(key string, data []byte) { c.chunks.Put(sha256.Sum256([]byte(key)), data) }

@@ -1,0 +1,328 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/cache"
+	"github.com/specbuild/specbuild/engine/image"
+	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/source"
+	"github.com/specbuild/specbuild/lower/dag"
+)
+
+// layerRef is a layer by its DiffID, with every way to its bytes. The bytes
+// are in one or more of these forms: the tar as a blob, the compressed blob,
+// an unpacked snapshot, and, for a base's, the registry.
+type layerRef struct {
+	e      *Engine
+	diffID string
+	size   int64 // of the tar in bytes; of a base's compressed blob until it was streamed
+	base   *baseLayer
+	sel    *source.Selection // a copy of local files, whose times steps must see; else nil
+}
+
+// baseLayer is where a base's layer comes from.
+type baseLayer struct {
+	ref  string
+	blob engine.Blob
+}
+
+var _ engine.Layer = (*layerRef)(nil)
+
+// DiffID, Origin, Blob, Open and Tar are engine.Layer.
+func (l *layerRef) DiffID() string { return l.diffID }
+
+// Origin is the repository of a base's layer.
+func (l *layerRef) Origin() string {
+	if l.base == nil {
+		return ""
+	}
+	return image.Origin(l.base.ref)
+}
+
+// available reports whether the bytes can be had without running the step
+// again.
+func (l *layerRef) available() bool {
+	if l.base != nil || l.e.o.Store.HasBlob(l.diffID, -1) {
+		return true
+	}
+	if r, ok := l.e.o.Store.Ref(l.diffID, l.e.o.Compressor.ID()); ok && l.e.o.Store.HasBlob(r.Digest, r.Size) {
+		return true
+	}
+	_, ok := l.e.o.Store.FindSnapshot(l.e.snapKind(), l.diffID)
+	return ok
+}
+
+// Blob describes the compressed layer; a base's is as its registry has it.
+func (l *layerRef) Blob(ctx context.Context) (engine.Blob, error) {
+	if l.base != nil {
+		return l.base.blob, nil
+	}
+	id := l.e.o.Compressor.ID()
+	if b, ok := l.compressed(id); ok {
+		return b, nil
+	}
+	unlock, err := l.e.o.Store.Lock(ctx, "blob-"+l.diffID+"-"+id, nil)
+	if err != nil {
+		return engine.Blob{}, err
+	}
+	defer unlock()
+	if b, ok := l.compressed(id); ok {
+		return b, nil
+	}
+	return l.compress(ctx, id)
+}
+
+func (l *layerRef) compressed(id string) (engine.Blob, bool) {
+	r, ok := l.e.o.Store.Ref(l.diffID, id)
+	if !ok || !l.e.o.Store.HasBlob(r.Digest, r.Size) {
+		return engine.Blob{}, false
+	}
+	return engine.Blob{MediaType: r.MediaType, Digest: r.Digest, Size: r.Size}, true
+}
+
+func (l *layerRef) compress(ctx context.Context, id string) (engine.Blob, error) {
+	tar, err := l.Tar(ctx)
+	if err != nil {
+		return engine.Blob{}, err
+	}
+	defer tar.Close()
+	w, err := l.e.o.Store.CreateBlob(cache.Want{})
+	if err != nil {
+		return engine.Blob{}, err
+	}
+	defer w.Abort()
+	if _, _, err := l.e.o.Compressor.Compress(w, &ctxReader{ctx, tar}); err != nil {
+		return engine.Blob{}, fmt.Errorf("compressing layer %s: %w", l.diffID, err)
+	}
+	digest, size, err := w.Commit()
+	if err != nil {
+		return engine.Blob{}, err
+	}
+	r := cache.BlobRef{Compressor: id, MediaType: l.e.o.Compressor.MediaType(), Digest: digest, Size: size}
+	if err := l.e.o.Store.PutRef(l.diffID, r); err != nil {
+		return engine.Blob{}, err
+	}
+	return engine.Blob{MediaType: r.MediaType, Digest: digest, Size: size}, nil
+}
+
+// Open gives the compressed bytes; a base's are streamed through from its
+// registry unless the store has them.
+func (l *layerRef) Open(ctx context.Context) (io.ReadCloser, error) {
+	b, err := l.Blob(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.base != nil && !l.e.o.Store.HasBlob(b.Digest, b.Size) {
+		return l.e.o.Registry.OpenBlob(ctx, l.base.ref, b.Digest)
+	}
+	return l.e.o.Store.OpenBlob(b.Digest)
+}
+
+// Tar gives the uncompressed bytes from the nearest form.
+func (l *layerRef) Tar(ctx context.Context) (io.ReadCloser, error) {
+	f, err := l.e.o.Store.OpenBlob(l.diffID)
+	if err == nil {
+		return f, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	if l.base == nil {
+		if dir, ok := l.e.o.Store.FindSnapshot(l.e.snapKind(), l.diffID); ok {
+			return l.fromSnapshot(ctx, dir)
+		}
+		if _, ok := l.compressed(l.e.o.Compressor.ID()); !ok {
+			return nil, fmt.Errorf("layer %s is gone from the cache while it was needed; run the command again", l.diffID)
+		}
+	}
+	blob, err := l.Blob(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r, err := l.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d, err := layer.Decompress(r, blob.MediaType, layer.Limits{})
+	if err != nil {
+		r.Close()
+		return nil, fmt.Errorf("layer %s: %w", blob.Digest, err)
+	}
+	return &pipedReader{Reader: d, closers: []io.Closer{d, r}}, nil
+}
+
+// fromSnapshot makes the tar again of an unpacked layer: the rules of a layer
+// give the same bytes.
+func (l *layerRef) fromSnapshot(ctx context.Context, dir string) (io.ReadCloser, error) {
+	toc, err := l.toc(ctx)
+	if err != nil {
+		return nil, err
+	}
+	items := snapshotItems(dir, toc)
+	pr, pw := io.Pipe()
+	go func() {
+		w, err := layer.Write(pw, items)
+		if err == nil && w.DiffID != l.diffID {
+			err = fmt.Errorf("the snapshot of layer %s was changed: it now gives %s", l.diffID, w.DiffID)
+		}
+		pw.CloseWithError(err)
+	}()
+	return pr, nil
+}
+
+// ctxReader stops long work on a layer when the build ends.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// pipedReader closes a chain of readers.
+type pipedReader struct {
+	io.Reader
+	closers []io.Closer
+}
+
+func (p *pipedReader) Close() error {
+	var first error
+	for _, c := range p.closers {
+		if err := c.Close(); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// toc is the layer's table of contents. A base's is made once by streaming
+// the layer, which proves the DiffID that its configuration claims.
+func (l *layerRef) toc(ctx context.Context) (*layer.TOC, error) {
+	if t, ok, err := l.storedTOC(); ok || err != nil {
+		return t, err
+	}
+	if l.base == nil {
+		return nil, fmt.Errorf("the table of contents of layer %s is gone from the cache; run the command again", l.diffID)
+	}
+	unlock, err := l.e.o.Store.Lock(ctx, "blob-toc-"+l.diffID, nil)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if t, ok, err := l.storedTOC(); ok || err != nil {
+		return t, err
+	}
+	r, err := l.Tar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	toc, diffID, _, err := layer.ReadTOC(r, layer.ReadOptions{Devices: true})
+	if err != nil {
+		return nil, fmt.Errorf("reading layer %s of %s: %w", l.base.blob.Digest, l.base.ref, err)
+	}
+	if diffID != l.diffID {
+		return nil, fmt.Errorf("layer %s of %s is not what its configuration says: its content is %s, claimed is %s",
+			l.base.blob.Digest, l.base.ref, diffID, l.diffID)
+	}
+	_, err = l.e.o.Store.PutTOC(l.diffID, toc.Encode())
+	return toc, err
+}
+
+func (l *layerRef) storedTOC() (*layer.TOC, bool, error) {
+	data, ok := l.e.o.Store.TOC(l.diffID)
+	if !ok {
+		return nil, false, nil
+	}
+	t, err := layer.DecodeTOC(data)
+	return t, err == nil, nil // one that cannot be read is made again
+}
+
+// dir is the layer unpacked, for a step to stand on.
+func (l *layerRef) dir(ctx context.Context) (string, error) {
+	name := l.diffID
+	opts := l.e.unpackOptions(l)
+	if l.sel != nil {
+		name += "+" + l.sel.TimesDigest()
+		toc, err := l.toc(ctx)
+		if err != nil {
+			return "", err
+		}
+		opts.MTimes = mtimesFor(toc, l.sel)
+	}
+	return l.e.o.Store.Snapshot(ctx, l.e.snapKind(), name, func(dir string) error {
+		r, err := l.Tar(ctx)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		_, _, _, err = layer.Unpack(r, dir, opts)
+		return err
+	})
+}
+
+// seal writes items as a layer of ours: its tar into the store, unless keep
+// says that a snapshot will hold it, its table of contents beside it. No items
+// are no layer.
+func (e *Engine) seal(items []layer.Item, tarNeeded bool) (result, error) {
+	if len(items) == 0 {
+		return result{}, nil
+	}
+	var out io.Writer = io.Discard
+	var blob *cache.BlobWriter
+	if tarNeeded {
+		var err error
+		if blob, err = e.o.Store.CreateBlob(cache.Want{}); err != nil {
+			return result{}, err
+		}
+		defer blob.Abort()
+		out = blob
+	}
+	w, err := layer.Write(out, items)
+	if err != nil {
+		return result{}, err
+	}
+	if blob != nil {
+		if _, _, err := blob.Commit(); err != nil {
+			return result{}, err
+		}
+	}
+	toc, err := e.o.Store.PutTOC(w.DiffID, w.TOC.Encode())
+	if err != nil {
+		return result{}, err
+	}
+	return result{
+		own:   []*layerRef{{e: e, diffID: w.DiffID, size: w.Size}},
+		entry: cache.Entry{DiffID: w.DiffID, TarSize: w.Size, TOC: toc},
+	}, nil
+}
+
+// baseLayers reads a base's layers from its entry.
+func (b *build) baseLayers(op *dag.Base, meta dag.Meta, e cache.Entry) ([]*layerRef, bool) {
+	base, err := decodeBase(e.Facts)
+	if err != nil || base.Digest != op.Digest {
+		return nil, false
+	}
+	return b.refs(base, meta), true
+}
+
+func (b *build) refs(base image.Base, meta dag.Meta) []*layerRef {
+	var out []*layerRef
+	for _, l := range base.Layers {
+		out = append(out, &layerRef{
+			e: b.Engine, diffID: l.DiffID, size: l.Size,
+			base: &baseLayer{ref: meta.Ref, blob: engine.Blob{MediaType: l.MediaType, Digest: l.Digest, Size: l.Size}},
+		})
+	}
+	return out
+}

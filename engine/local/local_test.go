@@ -1,0 +1,253 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/cache"
+	"github.com/specbuild/specbuild/engine/image"
+	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/sandbox"
+	"github.com/specbuild/specbuild/lower/dag"
+)
+
+func TestMain(m *testing.M) {
+	sandbox.Init()
+	os.Exit(m.Run())
+}
+
+// native is the platform of this machine.
+var native = "linux/" + runtime.GOARCH
+
+// newEngine makes an engine on a store of its own.
+func newEngine(t *testing.T, change ...func(*Options)) *Engine {
+	t.Helper()
+	store, err := cache.Open(cache.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { store.Close() })
+	o := Options{
+		Store: store, Registry: image.NewRegistry("test"), Sandbox: sandbox.Native(sandbox.Options{}),
+		Machine: Machine{
+			CanRun:   func(string) error { return nil },
+			Emulator: func(string) *sandbox.Emulator { return nil },
+		},
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	return New(o)
+}
+
+// recorder keeps the events of a run.
+type recorder struct {
+	mu     sync.Mutex
+	events []engine.Event
+}
+
+func (r *recorder) event(e engine.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.events = append(r.events, e)
+}
+
+// made lists the titles of steps that were run, not found.
+func (r *recorder) made() []string {
+	var out []string
+	for _, e := range r.events {
+		if e.Kind == engine.Finished && !e.Cached && e.Err == nil {
+			out = append(out, e.Title)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func mustRun(t *testing.T, e *Engine, g *dag.Graph) ([]engine.Result, *recorder) {
+	t.Helper()
+	rec := &recorder{}
+	res, err := e.Run(t.Context(), g, rec.event)
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return res, rec
+}
+
+// treeOf is the merged tree of the first image of a result.
+func treeOf(t *testing.T, res []engine.Result) *layer.Tree {
+	t.Helper()
+	var tocs []*layer.TOC
+	for _, l := range res[0].Images[0].Layers {
+		toc, err := l.(*layerRef).toc(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		tocs = append(tocs, toc)
+	}
+	tree, err := layer.Merge(tocs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tree
+}
+
+// graphOf builds an image of steps, one on the other.
+type graphOf struct {
+	dag.Builder
+	root dag.ID
+}
+
+func fromScratch() *graphOf {
+	g := &graphOf{}
+	g.root = g.Add(dag.Scratch{}, nil, dag.Meta{})
+	return g
+}
+
+func (g *graphOf) step(op dag.Op, title string, more ...dag.ID) *graphOf {
+	g.root = g.Add(op, append([]dag.ID{g.root}, more...), dag.Meta{Name: "image.test", Title: title, Platform: native})
+	return g
+}
+
+func (g *graphOf) file(path, content, mode string) *graphOf {
+	return g.step(&dag.Files{Steps: []dag.FileStep{{Entry: &dag.FileEntry{Type: "file", Path: path, Content: content, Mode: mode}}}}, "file "+path)
+}
+
+func (g *graphOf) local(dir string, sources ...string) dag.ID {
+	return g.Add(&dag.Local{Context: ".", Sources: sources}, nil, dag.Meta{Dir: dir})
+}
+
+func (g *graphOf) copy(dir, source, to string) *graphOf {
+	src := g.local(dir, source)
+	return g.step(&dag.Copy{Sources: []string{source}, To: to}, "copy "+source, src)
+}
+
+func (g *graphOf) run(args ...string) *graphOf {
+	return g.step(&dag.Run{
+		Args: args, Env: []dag.KV{{Name: "PATH", Value: "/bin"}}, Workdir: "/", User: "0:0", Network: "none", Platform: native,
+	}, "run "+strings.Join(args, " "))
+}
+
+func (g *graphOf) image(checks ...dag.ID) *dag.Graph {
+	img := g.Add(&dag.Image{Platform: native}, append([]dag.ID{g.root}, checks...), dag.Meta{Name: "image.test"})
+	g.Output(dag.Output{Addr: "//:image.test", Node: img, Images: []dag.ID{img}, Platforms: []string{native}})
+	return g.Graph()
+}
+
+// shell is a folder with one static program that is a shell and its tools.
+func shell(t *testing.T) string {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: steps are run")
+	}
+	path, err := exec.LookPath("busybox")
+	if err != nil {
+		if os.Getenv("SPECBUILD_TEST_REQUIRE") != "" {
+			t.Fatal("busybox is required here")
+		}
+		t.Skip("needs busybox (busybox-static)")
+	}
+	dir := t.TempDir()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "busybox"), b, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// withShell is a root that has busybox and a shell.
+func withShell(t *testing.T) *graphOf {
+	t.Helper()
+	dir := shell(t)
+	g := fromScratch().copy(dir, "busybox", "/bin/busybox")
+	g.step(&dag.Files{Steps: []dag.FileStep{{Entry: &dag.FileEntry{Type: "symlink", Path: "/bin/sh", Content: "busybox"}}}}, "symlink /bin/sh")
+	return g
+}
+
+func TestFilesMakeAnImage(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	g := fromScratch().file("/etc/motd", "hello\n", "").image()
+	res, rec := mustRun(t, e, g)
+	tree := treeOf(t, res)
+	if f, ok := tree.Lookup("etc/motd"); !ok || f.Mode != 0o644 || f.Size != 6 {
+		t.Errorf("etc/motd is %+v", f)
+	}
+	if got := rec.made(); len(got) != 1 {
+		t.Errorf("made %q", got)
+	}
+	_, rec = mustRun(t, e, g)
+	if got := rec.made(); len(got) != 0 {
+		t.Errorf("the second time it made %q", got)
+	}
+}
+
+func TestRunChangesTheRoot(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	g := withShell(t).run("/bin/sh", "-ec", "echo built > /out; busybox rm /bin/sh").image()
+	res, _ := mustRun(t, e, g)
+	tree := treeOf(t, res)
+	if _, ok := tree.Lookup("out"); !ok {
+		t.Error("what the step wrote is missing")
+	}
+	if _, ok := tree.Lookup("bin/sh"); ok {
+		t.Error("what the step removed is there")
+	}
+	for _, stub := range []string{"proc", "sys", "dev", "etc"} {
+		if _, ok := tree.Lookup(stub); ok {
+			t.Errorf("the sandbox left %s behind", stub)
+		}
+	}
+	a, err := image.Assemble(t.Context(), res[0], image.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := image.WriteLayout(t.Context(), t.TempDir(), a, "test"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestEarlyCutOff(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	build := func(comment string) []string {
+		g := withShell(t).
+			run("/bin/sh", "-ec", "echo same > /result # "+comment).
+			run("/bin/sh", "-ec", "busybox cp /result /copy").image()
+		_, rec := mustRun(t, e, g)
+		return rec.made()
+	}
+	build("first")
+	if got := build("second"); len(got) != 1 || !strings.Contains(got[0], "second") {
+		t.Errorf("made %q: only the step that changed may run, since its result did not", got)
+	}
+}
+
+func TestFailedStepSaysEverything(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	g := withShell(t).run("/bin/sh", "-c", "echo one; echo two >&2; exit 7").run("/bin/sh", "-c", "true").image()
+	_, err := e.Run(context.Background(), g, func(engine.Event) {})
+	var se *engine.StepError
+	if !asStep(err, &se) {
+		t.Fatalf("error %v", err)
+	}
+	if se.Output != "one\ntwo\n" || !strings.Contains(se.Err.Error(), "exit status 7") || se.Skipped != 1 || len(se.Command) != 3 {
+		t.Errorf("got %+v", se)
+	}
+}
+
+func asStep(err error, se **engine.StepError) bool { return errors.As(err, se) }

@@ -1,0 +1,258 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/specbuild/specbuild/engine/cache"
+	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/sandbox"
+	"github.com/specbuild/specbuild/lower/dag"
+)
+
+// bind is what a bind mount shows: a layer of its own that holds the selected
+// files below bindRoot.
+type bind struct {
+	items []layer.Item
+	src   fileSource
+}
+
+const bindRoot = "mnt"
+
+// bind selects what a bind mount, or the first content of a cache, takes.
+func (b *build) bind(ctx context.Context, from dag.ID, m dag.Mount) (bind, error) {
+	src, err := b.files_(ctx, from)
+	if err != nil {
+		return bind{}, err
+	}
+	req := layer.CopyRequest{Sources: m.Sources, To: "/" + bindRoot + "/", Context: src.context}
+	if len(m.Sources) == 1 && !strings.ContainsAny(m.Sources[0], "*?[{") {
+		req.To = "/" + bindRoot // a file is mounted as a file
+	}
+	empty, err := layer.Merge()
+	if err != nil {
+		return bind{}, err
+	}
+	items, err := layer.Copy(req, src.tree, src.open, empty)
+	return bind{items: items, src: src}, err
+}
+
+// dir unpacks a bind once; it is a layer, and so is shared by all steps that
+// mount the same files.
+func (b *build) bindDir(ctx context.Context, bd bind) (string, error) {
+	if err := bd.src.fetch(ctx, bd.items); err != nil {
+		return "", err
+	}
+	r, err := b.seal(bd.items, true)
+	if err != nil {
+		return "", err
+	}
+	r.own[0].sel = bd.src.sel
+	dir, err := r.own[0].dir(ctx)
+	return filepath.Join(dir, bindRoot), err
+}
+
+// mounter gathers the mounts of one run.
+type mounter struct {
+	b        *build
+	p        *runPlan
+	mounts   []sandbox.Mount
+	env      []string
+	secrets  [][]byte
+	releases []func()
+}
+
+func (m *mounter) release() {
+	for _, f := range slices.Backward(m.releases) {
+		f()
+	}
+	m.releases = nil
+}
+
+// all makes every mount. Caches are taken in the order of their ids, so that
+// two steps with the same two caches never wait for each other.
+func (m *mounter) all(ctx context.Context) error {
+	var caches []int
+	nth := map[int]int{} // mount → its place in Meta.Caches
+	for i, mt := range m.p.op.Mounts {
+		if mt.Type == "cache" {
+			nth[i] = len(caches)
+			caches = append(caches, i)
+		}
+	}
+	metas := m.p.n.Meta.Caches
+	sort.Slice(caches, func(x, y int) bool { return metas[nth[caches[x]]].ID < metas[nth[caches[y]]].ID })
+	for _, i := range caches {
+		if err := m.cache(ctx, m.p.op.Mounts[i], metas[nth[i]]); err != nil {
+			return err
+		}
+	}
+	for i, mt := range m.p.op.Mounts {
+		var err error
+		switch mt.Type {
+		case "bind":
+			err = m.bind(ctx, i, mt)
+		case "tmpfs":
+			m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountTmpfs, Target: mt.Target, Size: mt.Size})
+		case "secret":
+			err = m.secret(ctx, i, mt)
+		case "ssh":
+			err = m.ssh(i, mt)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *mounter) cache(ctx context.Context, mt dag.Mount, c dag.CacheMount) error {
+	dir, release, err := m.b.o.Store.Mount(ctx, c.ID, cache.Sharing(c.Sharing))
+	if err != nil {
+		return fmt.Errorf("cache mount %s: %w", mt.Target, err)
+	}
+	m.releases = append(m.releases, func() {
+		if c.MaxSize > 0 {
+			_ = shrink(dir, c.MaxSize) // what could not be removed now goes the next time
+		}
+		release()
+	})
+	names, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	if len(names) == 0 {
+		if err := m.firstContent(ctx, mt, dir); err != nil {
+			return fmt.Errorf("first content of cache mount %s: %w", mt.Target, err)
+		}
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: dir, Target: mt.Target})
+	return nil
+}
+
+// firstContent gives a new cache its owner and what `from` says.
+func (m *mounter) firstContent(ctx context.Context, mt dag.Mount, dir string) error {
+	if mt.Input > 0 {
+		bd, err := m.b.bind(ctx, m.p.n.Inputs[mt.Input], mt)
+		if err != nil {
+			return err
+		}
+		from, err := m.b.bindDir(ctx, bd)
+		if err != nil {
+			return err
+		}
+		if err := copyTree(from, dir); err != nil {
+			return err
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	return m.b.chown(dir, m.p.account)
+}
+
+// shrink removes files of a cache, the least recently changed first, until it
+// is at most max bytes large.
+func shrink(dir string, most int64) error {
+	type file struct {
+		path string
+		info fs.FileInfo
+	}
+	var files []file
+	var total int64
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			files = append(files, file{path, info})
+			total += info.Size()
+		}
+		return err
+	})
+	sort.Slice(files, func(i, j int) bool { return files[i].info.ModTime().Before(files[j].info.ModTime()) })
+	for _, f := range files {
+		if total <= most {
+			break
+		}
+		if os.Remove(f.path) == nil {
+			total -= f.info.Size()
+		}
+	}
+	return err
+}
+
+func (m *mounter) bind(ctx context.Context, i int, mt dag.Mount) error {
+	dir, err := m.b.bindDir(ctx, m.p.binds[i])
+	if err != nil {
+		return fmt.Errorf("bind mount %s: %w", mt.Target, err)
+	}
+	if !mt.Writable {
+		m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: dir, Target: mt.Target, ReadOnly: true})
+		return nil
+	}
+	// Writes are thrown away: the step gets a copy.
+	temp, err := m.b.o.Store.TempDir()
+	if err != nil {
+		return err
+	}
+	m.releases = append(m.releases, func() { os.RemoveAll(temp) })
+	own := filepath.Join(temp, bindRoot)
+	if err := copyTree(dir, own); err != nil {
+		return fmt.Errorf("bind mount %s: %w", mt.Target, err)
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: own, Target: mt.Target})
+	return nil
+}
+
+func (m *mounter) secret(ctx context.Context, i int, mt dag.Mount) error {
+	s, ok := secretOf(m.p.n, i)
+	if !ok {
+		return fmt.Errorf("the secret of mount %s is not described", mt.Target)
+	}
+	if mt.Optional && !m.b.present(m.p.n, i) {
+		return nil
+	}
+	value, err := reveal(ctx, s)
+	if errors.Is(err, errNoSecret) && mt.Optional {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.secrets = append(m.secrets, value)
+	if mt.Env != "" {
+		m.env = append(m.env, mt.Env+"="+string(value))
+		return nil
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountSecret, Target: mt.Target, Content: value})
+	return nil
+}
+
+// sshTarget is where a step finds the agent unless the spec says otherwise.
+const sshTarget = "/run/specbuild/ssh"
+
+func (m *mounter) ssh(i int, mt dag.Mount) error {
+	sock := os.Getenv("SSH_AUTH_SOCK")
+	if sock == "" {
+		if s, ok := secretOf(m.p.n, i); ok && s.Optional {
+			return nil
+		}
+		return fmt.Errorf("%w: no SSH agent runs here (SSH_AUTH_SOCK is not set)", errNoSecret)
+	}
+	target := mt.Target
+	if target == "" {
+		target = sshTarget
+	}
+	m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: sock, Target: target})
+	m.env = append(m.env, "SSH_AUTH_SOCK="+target)
+	return nil
+}
