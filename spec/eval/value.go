@@ -80,16 +80,11 @@ func (s Scope) diagnostic(expr hcl.Expression, d *hcl.Diagnostic) diag.Diagnosti
 func (s Scope) unknownRoot(expr hcl.Expression, d *hcl.Diagnostic, out *diag.Diagnostic) {
 	name := rootName(d)
 	out.Summary = "Unknown name"
-	if name == "" {
-		out.Detail = "Names cannot be used here: a constant is needed."
+	if d.Summary == "Variables not allowed" || name == "" {
+		out.Detail = "No names can be used here: a constant is needed."
 		return
 	}
-	known := variableNames(d.EvalContext)
-	if len(known) == 0 {
-		out.Detail = fmt.Sprintf("%s cannot be used here: a constant is needed.", name)
-		return
-	}
-	out.Detail = fmt.Sprintf("There is nothing called %q here.%s", name, DidYouMean(name, known))
+	out.Detail = fmt.Sprintf("There is nothing called %q here.%s", name, DidYouMean(name, variableNames(d.EvalContext)))
 	if s.Source == nil || !insideTemplate(expr, d.Subject) {
 		return
 	}
