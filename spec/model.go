@@ -10,11 +10,14 @@ import (
 
 // Attr is the value of an attribute with the place that set it. Set is false
 // for an attribute that was not written (or was null); V is then the zero
-// value or the language's default.
+// value or the language's default. Unknown is true for one that was written
+// but has no value: it depends on a target that is not chosen or on a variable
+// without a value (Options.Partial), or it was wrong and was reported.
 type Attr[T any] struct {
-	V     T
-	Range diag.Range
-	Set   bool
+	V       T
+	Range   diag.Range
+	Set     bool
+	Unknown bool
 }
 
 // Platform is a normalised OCI platform: linux/arm64/v8 is linux/arm64.
@@ -162,6 +165,7 @@ type Body struct {
 	Env         []EnvVar // sorted by name
 	PathPrepend Attr[[]string]
 	Shell       Attr[[]string] // default /bin/sh -eu -c
+	Seal        Attr[[]string] // what those built on it may not set: "run_as", "env.NAME"
 	Steps       []Step         // in order, those with when = false left out
 	Image       *ImageBody     // nil for a stage
 }

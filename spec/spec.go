@@ -33,6 +33,8 @@ type evaluator interface {
 
 // At evaluates the stage or image at addr for one target platform. It is
 // pure and memoised; diagnostics that Load gave already are not given again.
+// The body is nil if there were errors, those that Load gave included; it is
+// shared and must not be changed.
 func (s *Spec) At(addr Addr, target Platform) (*Body, diag.List) { return s.eval.at(addr, target) }
 
 // Options is what Load needs beside files.

@@ -1,0 +1,272 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/specbuild/specbuild/spec/eval"
+)
+
+// The forms of text that attributes ask for, as value types.
+
+var (
+	duration = formOf("a duration", func(s string) (time.Duration, error) {
+		d, err := eval.ParseDuration(s)
+		if err == nil && d == 0 {
+			err = fmt.Errorf("%q is no time at all; leave the attribute out where there is no limit", s)
+		}
+		return d, err
+	})
+	size     = formOf("a size", eval.ParseSize)
+	mode     = formOf("four octal digits", eval.ParseMode)
+	name     = formOf("a name", func(s string) (string, error) { return s, eval.CheckName(s) })
+	platform = formOf("a platform", parsePlatform)
+	day      = formOf("a day", parseDay)
+
+	platforms = listOf("a list of platforms", platform, distinct(func(p Platform) string { return p.String() }, 1))
+	ports     = listOf("a list of ports", port, distinct(func(p Port) string { return fmt.Sprint(p.Number, "/", p.Protocol) }, 0))
+	regexps   = oneOrList("a regular expression or a list of them", formOf("a regular expression", func(s string) (string, error) {
+		if _, err := regexp.Compile(s); err != nil {
+			return "", fmt.Errorf("%q is not a regular expression: %s", s, strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+		}
+		return s, nil
+	}))
+	port = valueType[Port]{name: "a port", typ: cty.DynamicPseudoType, from: func(d *decoder, in input) (Port, bool) {
+		n, protocol, err := eval.ParsePort(in.v)
+		if err != nil {
+			d.refused(in, err)
+		}
+		return Port{Number: n, Protocol: protocol}, err == nil
+	}}
+)
+
+// patterns that are easier said than programmed.
+var (
+	envNamePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	digestPattern   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+	accountPattern  = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	suitePattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
+	debPattern      = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9A-Za-z][0-9A-Za-z.+:~-]*)?$`)
+	snapshotPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
+	rulePattern     = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
+	addressPattern  = regexp.MustCompile(`^(//[^:]*:)?(base|context|image|repository|secret|stage)\.[a-z][a-z0-9_-]*$`)
+	// imagePattern is the grammar of distribution/reference: repository, tag, digest.
+	imagePattern = regexp.MustCompile(`^((?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+)
+
+// matching is text of one pattern; example shows what is meant.
+func matching(what string, pattern *regexp.Regexp, example string) valueType[string] {
+	return formOf(what, func(s string) (string, error) {
+		if !pattern.MatchString(s) {
+			return "", fmt.Errorf("%q is not %s; write it like %q", s, what, example)
+		}
+		return s, nil
+	})
+}
+
+var (
+	envName      = matching("the name of a variable", envNamePattern, "HTTP_TOKEN")
+	envNames     = listOf("a list of names of variables", envName, distinctText)
+	digest       = matching("a digest", digestPattern, "sha256:"+strings.Repeat("0123456789abcdef", 4))
+	suite        = matching("a suite", suitePattern, "trixie")
+	suites       = listOf("a list of suites", suite, atLeastOne[string])
+	components   = listOf("a list of components", matching("a component", suitePattern, "main"), atLeastOne[string])
+	ruleID       = matching("a rule's id", rulePattern, "final-user-non-root")
+	address      = matching("an address", addressPattern, "image.web")
+	accountName  = matching("the name of a user or group", accountPattern, "app")
+	accountNames = listOf("a list of names of groups", accountName, distinctText)
+	debNames     = listOf("a list of packages", matching("a package", debPattern, "nginx"), distinct(func(s string) string { return s }, 1))
+	snapshot     = formOf("a time", func(s string) (string, error) {
+		if _, err := time.Parse("20060102T150405Z", s); err != nil || !snapshotPattern.MatchString(s) {
+			return "", fmt.Errorf("%q is not a time of the archive; write it like %q", s, "20260301T000000Z")
+		}
+		return s, nil
+	})
+	imageName = formOf("the name of an image", parseImageName)
+	tagList   = listOf("a list of names with tags", formOf("a name with a tag", parseTag), distinctText)
+	owner     = formOf("an owner", parseOwner)
+	httpURL   = formOf("a URL", parseURL)
+	signal    = formOf("a signal", parseSignal)
+	sealList  = listOf("a list of what is sealed", formOf("a sealed name", parseSeal), distinctText)
+)
+
+// oneOf is one of a few words.
+func oneOf(words ...string) valueType[string] {
+	return formOf("one of "+list(words, "and"), func(s string) (string, error) {
+		if !slices.Contains(words, s) {
+			return "", fmt.Errorf("%q is not known; it is one of %s.%s", s, list(words, "and"), eval.DidYouMean(s, words))
+		}
+		return s, nil
+	})
+}
+
+// distinct is the end of a list whose elements must differ and be at least
+// a number.
+func distinct[V any](key func(V) string, least int) func(*decoder, input, []V) bool {
+	return func(d *decoder, in input, items []V) bool {
+		if len(items) < least {
+			d.invalid(in.at(), "%s is empty; it needs at least one element.", in.name)
+			return false
+		}
+		seen := map[string]bool{}
+		for i, e := range in.elements() {
+			k := key(items[i])
+			if seen[k] {
+				d.invalid(e.at(), "%s has %q twice.", in.name, k)
+				return false
+			}
+			seen[k] = true
+		}
+		return true
+	}
+}
+
+func distinctText(d *decoder, in input, items []string) bool {
+	return distinct(func(s string) string { return s }, 0)(d, in, items)
+}
+
+func atLeastOne[V any](d *decoder, in input, items []V) bool {
+	if len(items) == 0 {
+		d.invalid(in.at(), "%s is empty; it needs at least one element.", in.name)
+	}
+	return len(items) > 0
+}
+
+func parsePlatform(s string) (Platform, error) {
+	osName, arch, variant, err := eval.ParsePlatform(s)
+	return Platform{osName, arch, variant}, err
+}
+
+// parseDay is the end of the day, so that the day itself counts.
+func parseDay(s string) (time.Time, error) {
+	t, err := time.Parse("2006-01-02", s)
+	if err != nil {
+		return t, fmt.Errorf("%q is not a day; write it like %q", s, "2027-03-31")
+	}
+	return t.AddDate(0, 0, 1), nil
+}
+
+func parseImageName(s string) (string, error) {
+	m := imagePattern.FindStringSubmatch(s)
+	switch {
+	case s == "scratch":
+		return "", errors.New("nothing is called scratch in a registry; where nothing is to be below, write from = scratch and no base")
+	case strings.Contains(s, "://"):
+		return "", fmt.Errorf("%q is a URL; a name of an image has no scheme: %q", s, s[strings.Index(s, "://")+3:])
+	case m == nil:
+		return "", fmt.Errorf("%q is not the name of an image; write it like %q, in small letters", s, "docker.io/library/debian:13")
+	case m[2] == "" && m[3] == "":
+		return "", fmt.Errorf("%q has no tag; say which version, such as %q, or a digest", s, s+":1.0")
+	}
+	return s, nil
+}
+
+func parseTag(s string) (string, error) {
+	m := imagePattern.FindStringSubmatch(s)
+	switch {
+	case strings.Contains(s, "://"):
+		return "", fmt.Errorf("%q is a URL; a name of an image has no scheme: %q", s, s[strings.Index(s, "://")+3:])
+	case m == nil:
+		return "", fmt.Errorf("%q is not a name to push under; write it like %q, the repository in small letters", s, "registry.example.com/shop/checkout:1.4.2")
+	case m[3] != "":
+		return "", fmt.Errorf("%q has a digest, which is known only after the build; write the tag alone", s)
+	}
+	return s, nil
+}
+
+func parseOwner(s string) (string, error) {
+	parts := strings.Split(s, ":")
+	good := len(parts) <= 2
+	for _, p := range parts {
+		n, err := strconv.ParseUint(p, 10, 32)
+		number := err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == p
+		good = good && (number || accountPattern.MatchString(p))
+	}
+	if !good {
+		return "", fmt.Errorf("%q is not an owner; write \"uid\" or \"uid:gid\" as numbers, or names of `user` and `group` steps", s)
+	}
+	return s, nil
+}
+
+func parseURL(s string) (string, error) {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return "", fmt.Errorf("%q is not a URL; write it like %q", s, "https://packages.example.com/debian")
+	}
+	return s, nil
+}
+
+// signals are those of Linux on every architecture that Go knows.
+var signals = strings.Fields("ABRT ALRM BUS CHLD CONT FPE HUP ILL INT IO KILL PIPE PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ")
+
+func parseSignal(s string) (string, error) {
+	if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 64 {
+		return s, nil
+	}
+	word, found := strings.CutPrefix(s, "SIG")
+	if base, offset, ok := strings.Cut(word, "+"); ok && base == "RTMIN" {
+		if n, err := strconv.Atoi(offset); err == nil && n >= 0 && n <= 30 {
+			return s, nil
+		}
+	}
+	if !found || !slices.Contains(signals, word) {
+		hint := ""
+		if full := "SIG" + strings.ToUpper(strings.TrimPrefix(strings.ToUpper(s), "SIG")); slices.Contains(signals, full[3:]) {
+			hint = "; write " + quote(full)
+		}
+		return "", fmt.Errorf("%q is not a signal, such as \"SIGTERM\", \"SIGRTMIN+3\" or \"15\"%s", s, hint)
+	}
+	return s, nil
+}
+
+func parseSeal(s string) (string, error) {
+	whole := []string{"run_as", "entrypoint", "cmd", "workdir", "healthcheck", "base"}
+	if slices.Contains(whole, s) {
+		return s, nil
+	}
+	for _, prefix := range []string{"env.", "labels.", "user."} {
+		if len(s) > len(prefix) && strings.HasPrefix(s, prefix) {
+			return s, nil
+		}
+	}
+	return "", fmt.Errorf("%q cannot be sealed; %s, env.NAME, labels.NAME and user.NAME can.%s", s, strings.Join(whole, ", "), eval.DidYouMean(s, whole))
+}
+
+// envMap is what goes into an environment: any name that a process can see.
+var envMap = mapOf("a map of names to strings", func(key, value string) error {
+	switch {
+	case key == "" || strings.ContainsFunc(key, func(r rune) bool { return r == '=' || r <= ' ' || r == 0x7f }):
+		return fmt.Errorf("%q is not a name of a variable; it has no \"=\" and no blanks", key)
+	case strings.ContainsRune(value, 0):
+		return errors.New("the value holds a NUL character, which no environment can")
+	}
+	return nil
+})
+
+// textMap is labels and annotations.
+var textMap = mapOf("a map of names to strings", func(key, _ string) error {
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		return fmt.Errorf("%q is not a key; it has no blanks and is not empty", key)
+	}
+	return nil
+})
+
+// hostMap is the lines of /etc/hosts.
+var hostMap = mapOf("a map of host names to addresses", func(key, value string) error {
+	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' }) {
+		return fmt.Errorf("%q is not the name of a host", key)
+	}
+	if _, err := netip.ParseAddr(value); err != nil {
+		return fmt.Errorf("%q is not an address, such as \"10.0.0.7\" or \"::1\"", value)
+	}
+	return nil
+})
