@@ -1,0 +1,267 @@
+package pin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// Index is what a name in a registry or a layout stands for.
+type Index struct {
+	Digest    string            // of the index, or of the manifest where there is no index
+	MediaType string            // of what Digest names
+	Manifests map[string]string // digest of the manifest for each linux platform
+}
+
+// Registry answers what bases are.
+type Registry interface {
+	// Resolve asks what a name stands for now, without pulling it.
+	Resolve(ctx context.Context, ref string) (Index, error)
+	// Facts reads the base of one platform, its layers too.
+	Facts(ctx context.Context, ref, digest string) (Facts, error)
+}
+
+// Packages answers what a request of packages brings.
+type Packages interface {
+	Resolve(ctx context.Context, q Query) (Answer, error)
+}
+
+// Query is a request to an archive's index.
+type Query struct {
+	Repo      Repo
+	Arch      string
+	Request   Request
+	Installed []Package // already in the root, in these versions
+}
+
+// Answer is what the index says now.
+type Answer struct {
+	Packages []Package // that are added to Installed
+	Releases []Release
+}
+
+// Resolvers is who is asked. One that is not needed may be nil.
+type Resolvers struct {
+	Registry Registry
+	Packages Packages
+}
+
+// UpgradePolicy says what is asked for anew although the lock has it.
+type UpgradePolicy struct {
+	All   bool
+	Names []string // of bases, repositories or packages
+}
+
+func (u UpgradePolicy) base(n BaseNeed) bool {
+	return u.All || slices.ContainsFunc(n.Names, func(s string) bool { return slices.Contains(u.Names, s) })
+}
+
+func (u UpgradePolicy) closure(n ClosureNeed, have Closure) bool {
+	return u.All || slices.ContainsFunc(u.Names, func(s string) bool {
+		return slices.Contains(n.Names, s) || slices.ContainsFunc(have.Packages, func(p Package) bool { return p.Name == s })
+	})
+}
+
+// parallel bounds the bases that are asked for at once.
+const parallel = 8
+
+// Update is the lock with everything that is needed: what it has is kept,
+// what it lacks is asked for, and so is what the policy names. The old lock
+// stays as it was. On errors the lock holds what could be resolved.
+func Update(ctx context.Context, lock Lock, needs Needs, rs Resolvers, upgrade UpgradePolicy) (Lock, []Change, diag.List) {
+	u := updater{lock: lock.clone(), resolvers: rs, upgrade: upgrade}
+	u.checkNames(needs)
+	u.bases(ctx, needs.Bases)
+	u.closures(ctx, needs.Closures)
+	return u.lock, Diff(lock, u.lock), u.problems.Sorted()
+}
+
+type updater struct {
+	mu        sync.Mutex // guards lock and problems
+	lock      Lock
+	resolvers Resolvers
+	upgrade   UpgradePolicy
+	problems  diag.List
+}
+
+// checkNames refuses a name that nothing has: an upgrade that does nothing
+// looks like one that worked.
+func (u *updater) checkNames(needs Needs) {
+	known := map[string]bool{}
+	var blocks []string
+	for _, b := range needs.Bases {
+		blocks = append(blocks, b.Names...)
+	}
+	for _, c := range needs.Closures {
+		blocks = append(blocks, c.Names...)
+		if have, ok := u.lock.Repositories[c.Repo.Key()].Closure(c.Arch, c.Request, c.Below); ok {
+			for _, p := range have.Packages {
+				known[p.Name] = true
+			}
+		}
+	}
+	for _, n := range u.upgrade.Names {
+		if !known[n] && !slices.Contains(blocks, n) {
+			u.problems.Errorf(diag.Range{}, "Nothing to upgrade has this name",
+				"--upgrade %s names no base, no repository and no locked package that is used here. There are: %s.",
+				n, strings.Join(union(nil, blocks), ", "))
+		}
+	}
+}
+
+func (u *updater) bases(ctx context.Context, needs []BaseNeed) {
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, parallel)
+	for _, n := range needs {
+		wg.Go(func() {
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			if err := u.base(ctx, n); err != nil {
+				u.report(n.Range, "The base cannot be resolved", fmt.Sprintf("%s: %v. Check the name, the network and the credentials.", n.Ref, err))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func (u *updater) report(at diag.Range, summary, detail string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.problems.Errorf(at, summary, "%s", detail)
+}
+
+var errNoResolver = errors.New("nothing is there to ask")
+
+func (u *updater) base(ctx context.Context, n BaseNeed) error {
+	u.mu.Lock()
+	b, ok := u.lock.Bases[n.Key]
+	u.mu.Unlock()
+	anew := !ok || u.upgrade.base(n)
+	lacks := slices.ContainsFunc(n.Platforms, func(p string) bool { _, have := b.Facts[p]; return !have })
+	if !anew && !lacks {
+		return nil
+	}
+	if u.resolvers.Registry == nil {
+		return errNoResolver
+	}
+	if anew {
+		now, err := u.resolvers.Registry.Resolve(ctx, n.Ref)
+		if err != nil {
+			return err
+		}
+		if n.Digest != "" && now.Digest != n.Digest {
+			return fmt.Errorf("the spec pins %s, the answer is %s", n.Digest, now.Digest)
+		}
+		b = rolled(b, now)
+	}
+	facts := map[string]Facts{}
+	for p, f := range b.Facts {
+		facts[p] = f
+	}
+	for _, p := range n.Platforms {
+		digest, there := b.Manifests[p]
+		if _, ok := facts[p]; ok || !there { // the plan says which platforms there are
+			continue
+		}
+		f, err := u.resolvers.Registry.Facts(ctx, n.Ref, digest)
+		if err != nil {
+			return fmt.Errorf("read %s for %s: %w", digest, p, err)
+		}
+		facts[p] = f
+	}
+	b.Facts = facts
+	u.mu.Lock()
+	u.lock.Bases[n.Key] = b
+	u.mu.Unlock()
+	return nil
+}
+
+// rolled is the base as it is now, with the facts of manifests that are the
+// same as before.
+func rolled(old Base, now Index) Base {
+	b := Base{Digest: now.Digest, MediaType: now.MediaType, Manifests: now.Manifests, Facts: map[string]Facts{}}
+	for p, f := range old.Facts {
+		if old.Manifests[p] == now.Manifests[p] {
+			b.Facts[p] = f
+		}
+	}
+	return b
+}
+
+// closures are resolved one after another: one may lie on another, and an
+// archive's index is read once for all of them.
+func (u *updater) closures(ctx context.Context, needs []ClosureNeed) {
+	anew := map[string]bool{} // keys whose packages differ from before
+	for _, n := range needs {
+		key := n.Repo.Key()
+		repo := u.lock.Repositories[key]
+		have, ok := repo.Closure(n.Arch, n.Request, n.Below)
+		if ok && !u.upgrade.closure(n, have) && !anew[below(key, n)] {
+			continue
+		}
+		installed, err := u.installed(n)
+		if err == nil {
+			err = u.closure(ctx, n, repo, installed)
+		}
+		if err != nil {
+			u.report(n.Range, "The packages cannot be resolved", fmt.Sprintf("%s for %s from %s: %v.", n.Request, n.Arch, key, err))
+			continue
+		}
+		anew[key+"\x00"+closureKey(n.Arch, n.Request, n.Below)] = true
+	}
+}
+
+// below is the key of the closure that n lies directly on.
+func below(key string, n ClosureNeed) string {
+	if len(n.Below) == 0 {
+		return ""
+	}
+	last := len(n.Below) - 1
+	return key + "\x00" + closureKey(n.Arch, n.Below[last], n.Below[:last])
+}
+
+func (u *updater) installed(n ClosureNeed) ([]Package, error) {
+	var out []Package
+	repo := u.lock.Repositories[n.Repo.Key()]
+	for i, r := range n.Below {
+		c, ok := repo.Closure(n.Arch, r, n.Below[:i])
+		if !ok {
+			return nil, fmt.Errorf("%s below it could not be resolved", r)
+		}
+		out = append(out, c.Packages...)
+	}
+	return out, nil
+}
+
+func (u *updater) closure(ctx context.Context, n ClosureNeed, repo Repository, installed []Package) error {
+	if u.resolvers.Packages == nil {
+		return errNoResolver
+	}
+	a, err := u.resolvers.Packages.Resolve(ctx, Query{Repo: n.Repo, Arch: n.Arch, Request: n.Request, Installed: installed})
+	if err != nil {
+		return err
+	}
+	c := Closure{Arch: n.Arch, Request: n.Request, Below: n.Below, Packages: slices.Clone(a.Packages)}
+	slices.SortFunc(c.Packages, comparePackages)
+	repo.Closures = slices.DeleteFunc(slices.Clone(repo.Closures), func(x Closure) bool { return x.key() == c.key() })
+	repo.Closures = append(repo.Closures, c)
+	if len(a.Releases) > 0 {
+		repo.Releases = slices.Clone(a.Releases)
+	}
+	repo.collect()
+	u.lock.Repositories[n.Repo.Key()] = repo
+	return nil
+}
+
+func packageCount(n int) string {
+	if n == 1 {
+		return "1 package"
+	}
+	return strconv.Itoa(n) + " packages"
+}
