@@ -1,0 +1,157 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// initName in argv[0] is how the program knows that it is process 1 of a
+// sandbox. Somebody who types it gets an error about the missing socket.
+const initName = "specbuild-sandbox"
+
+// emulateName is the same program again, between process 1 and a command of
+// another architecture.
+const emulateName = "specbuild-emulate"
+
+// controlFD is the socket to the parent: a job comes in, reports go out, a
+// byte asks to end the command, and its end means that the parent is gone.
+const controlFD = 3
+
+// report is what process 1 tells, one JSON value each, in this order.
+type report struct {
+	Stubs   []string `json:",omitempty"`
+	Started bool     `json:",omitempty"`
+	Error   string   `json:",omitempty"`
+	Command bool     `json:",omitempty"` // Error is about the command
+	Exited  bool     `json:",omitempty"`
+	Status  uint32   `json:",omitempty"` // as of wait4(2)
+}
+
+// Init must be called first in main by every program that runs commands. In
+// process 1 of a sandbox it does that job and does not return.
+func Init() {
+	switch os.Args[0] {
+	case initName:
+		runtime.LockOSThread()
+		os.Exit(runInit())
+	case emulateName:
+		runtime.LockOSThread()
+		os.Exit(runEmulate())
+	}
+}
+
+// runInit is process 1. The goroutine stays on its thread: what is taken from
+// the thread before the command starts is what the command lacks, while the
+// other threads, which no command can reach, keep what they need.
+func runInit() int {
+	// A parent that dies from now on takes us along. Only then does the job
+	// come, and a parent that died before sends none.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+		return 1
+	}
+	var j job
+	if err := receive(controlFD, &j); err != nil {
+		return 1
+	}
+	if j.Off&guardFDs == 0 {
+		// The shell that started specbuild may have left descriptors open.
+		if err := unix.CloseRange(controlFD, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+			return fail(fmt.Errorf("close descriptors: %w", err))
+		}
+	}
+	unix.Umask(0o022)
+	stubs, err := enter(&j)
+	if err != nil {
+		return fail(err)
+	}
+	send(report{Stubs: stubs})
+	pid, err := start(&j)
+	if err != nil {
+		return fail(err)
+	}
+	send(report{Started: true})
+	go obey(pid)
+	return reap(&j, pid)
+}
+
+// fail reports an error; the exit status is for nobody.
+func fail(err error) int {
+	send(report{Error: err.Error(), Command: errors.Is(err, ErrCommand)})
+	return 1
+}
+
+// send writes to the parent. Nothing can be done about a failure: the parent
+// is gone, and so are we in a moment.
+func send(r report) {
+	text, err := json.Marshal(r)
+	if err == nil {
+		_, _ = unix.Write(controlFD, append(text, '\n'))
+	}
+}
+
+// receive reads one length-prefixed JSON value.
+func receive(fd int, v any) error {
+	head := make([]byte, 4)
+	if err := readFull(fd, head); err != nil {
+		return err
+	}
+	body := make([]byte, binary.LittleEndian.Uint32(head))
+	if err := readFull(fd, body); err != nil {
+		return err
+	}
+	return json.Unmarshal(body, v)
+}
+
+func readFull(fd int, buf []byte) error {
+	for len(buf) > 0 {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return err
+		case n == 0:
+			return io.ErrUnexpectedEOF
+		}
+		buf = buf[n:]
+	}
+	return nil
+}
+
+// obey waits for the parent's word: a byte asks the command to end, and the
+// end of the socket means that the parent died.
+func obey(pid int) {
+	word := make([]byte, 1)
+	for readFull(controlFD, word) == nil {
+		// The command leads a session, and what it started in it.
+		_ = unix.Kill(-pid, unix.SIGTERM)
+	}
+	os.Exit(1) // the kernel kills the rest of the pid namespace
+}
+
+// reap waits for the command, and for everybody whose parent died meanwhile.
+func reap(j *job, pid int) int {
+	for {
+		var status syscall.WaitStatus
+		got, err := syscall.Wait4(-1, &status, 0, nil)
+		switch {
+		case errors.Is(err, syscall.EINTR):
+		case err != nil:
+			return fail(fmt.Errorf("wait for the command: %w", err))
+		case got == pid:
+			if err := j.runcError(); err != nil {
+				return fail(err)
+			}
+			send(report{Exited: true, Status: uint32(status)})
+			return 0
+		}
+	}
+}

@@ -1,0 +1,78 @@
+//go:build linux
+
+package sandbox
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// probe is the static program of testdata/probe, built once for all tests.
+var probe string
+
+func TestMain(m *testing.M) {
+	Init()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "sandbox-probe-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		probe = filepath.Join(dir, "probe")
+		build := exec.Command("go", "build", "-o", probe, "./testdata/probe")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			panic(string(out))
+		}
+		return m.Run()
+	}())
+}
+
+// newRoot makes an overlay over one layer that holds the probe as /bin/probe.
+func newRoot(t testing.TB) Root {
+	t.Helper()
+	dir := t.TempDir()
+	r := Root{Lower: []string{filepath.Join(dir, "lower")}, Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work")}
+	for _, d := range []string{"lower/bin", "lower/tmp", "lower/etc", "upper", "work"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Link(probe, filepath.Join(r.Lower[0], "bin/probe")); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		// The kernel makes work/work with mode 000.
+		_ = os.RemoveAll(r.Work)
+	})
+	return r
+}
+
+// result is a run with what it printed.
+type result struct {
+	Exit
+	out, err string
+	failed   error
+}
+
+func run(t testing.TB, r Runner, s Spec) result {
+	t.Helper()
+	var out, errs bytes.Buffer
+	if s.Stdout == nil {
+		s.Stdout, s.Stderr = &out, &errs
+	}
+	exit, err := r.Run(t.Context(), s)
+	return result{exit, out.String(), errs.String(), err}
+}
+
+// spec is a Spec that runs the probe.
+func spec(t testing.TB, args ...string) Spec {
+	t.Helper()
+	return Spec{Root: newRoot(t), Args: append([]string{"probe"}, args...), Env: []string{"PATH=/bin"}}
+}
