@@ -185,9 +185,15 @@ func (s *selector) single(t target) (Entry, error) {
 // keepSingle hands the record to the node that saw the whole folder, if one
 // did.
 func (s *selector) keepSingle(n *node) {
+	if n.same {
+		return
+	}
 	for _, v := range s.visited {
 		if v.dir != n.dir {
 			continue
+		}
+		if v.same {
+			v.same, v.records = false, slices.DeleteFunc(s.index.find(v.dir), func(r record) bool { return v.keeps(r.name) })
 		}
 		name := n.items[0].name
 		switch i, unread := slices.BinarySearch(v.kept, name); {

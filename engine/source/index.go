@@ -238,7 +238,7 @@ func writeIndex(w io.Writer, old *index, visited []*node) error {
 	var table, block []byte
 	for _, d := range dirs {
 		block = block[:0]
-		if n := seen[d]; n != nil {
+		if n := seen[d]; n != nil && !n.same {
 			block = n.merge(block, old.find(d))
 		} else {
 			block = append(block, old.block(d)...)
@@ -307,4 +307,28 @@ func (n *node) keeps(name string) bool {
 	}
 	_, ok := slices.BinarySearch(n.kept, name)
 	return ok
+}
+
+// settle compares what was found with what the index had: is something new to
+// it, or is something in it gone? Where neither, the records are not held in
+// memory until the index is written.
+func (n *node) settle(known []record) {
+	left := len(known)
+	for _, r := range known {
+		if n.keeps(r.name) {
+			left--
+		}
+	}
+	for _, r := range n.records {
+		if r.name == "" {
+			continue
+		}
+		if old, ok := findRecord(known, r.name); !ok || old != r {
+			return
+		}
+		left--
+	}
+	if left == 0 {
+		n.same, n.records = true, nil
+	}
 }

@@ -1,7 +1,6 @@
 package source
 
 import (
-	"path"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -140,9 +139,12 @@ func builtin(name string) (pattern string, ignored bool) {
 	case ".git", ".aws", ".docker", "image.hcl", "image.yaml", "specbuild.hcl", "specbuild.lock":
 		return name, true
 	}
-	for _, glob := range []string{".env*", "*.pem", "*.image.hcl", "*.image.yaml", "*.policy.hcl"} {
-		if ok, _ := path.Match(glob, name); ok {
-			return glob, true
+	if strings.HasPrefix(name, ".env") {
+		return ".env*", true
+	}
+	for _, end := range []string{".pem", ".image.hcl", ".image.yaml", ".policy.hcl"} {
+		if strings.HasSuffix(name, end) {
+			return "*" + end, true
 		}
 	}
 	// A private key has no extension; id_map.go and its like are sources.

@@ -139,40 +139,13 @@ func (s *selector) coarsened(m meta) meta {
 
 // keepIndex writes the index if the walk knows better.
 func (s *selector) keepIndex() error {
-	if s.req.StatIndex == "" || !s.hash || !s.learned() {
+	if s.req.StatIndex == "" || !s.hash || !slices.ContainsFunc(s.visited, func(n *node) bool { return !n.same }) {
 		return nil
 	}
 	if err := saveIndex(s.req.StatIndex, s.visited); err != nil {
 		return fmt.Errorf("writing the stat index: %w", err)
 	}
 	return nil
-}
-
-// learned reports whether the index would be another one: something was
-// hashed and may be kept, or something known is gone.
-func (s *selector) learned() bool {
-	for _, n := range s.visited {
-		known := s.index.find(n.dir)
-		i := 0
-		for _, r := range known {
-			if n.keeps(r.name) {
-				i++
-			}
-		}
-		for _, r := range n.records {
-			if r.name == "" {
-				continue
-			}
-			if old, ok := findRecord(known, r.name); !ok || old != r {
-				return true
-			}
-			i++
-		}
-		if i != len(known) {
-			return true
-		}
-	}
-	return false
 }
 
 // gather walks the context for the plain sources, and the targets of those

@@ -22,7 +22,9 @@ type node struct {
 	items   []item // by name
 	partial bool   // only one file was looked at
 
-	// For the stat index.
+	// For the stat index. Once all files are read, same says that the folder's
+	// block in it is right as it is; the records are dropped then.
+	same    bool
 	records []record // of files, in the order of items; only those that may be kept
 	kept    []string // names that are there but were not looked at
 	subdirs []string
@@ -159,6 +161,7 @@ func (s *selector) readDir(p *pool, w *worker, n *node, st state) error {
 		return fmt.Errorf("reading folder %s: %w", s.show(n.dir), err)
 	}
 	slices.SortFunc(names, func(a, b name) int { return strings.Compare(a.name, b.name) })
+	n.items = make([]item, 0, len(names))
 	files := 0
 	for _, e := range names {
 		isFile, err := s.readName(p, w, n, d, st, e)
@@ -228,16 +231,18 @@ func (s *selector) readName(p *pool, w *worker, n *node, d *folder, up state, e 
 
 // readFiles makes tasks for the files of a folder; the last one closes it.
 func (s *selector) readFiles(p *pool, n *node, d *folder, files int) {
+	known := s.index.find(n.dir)
 	if files == 0 {
 		d.close()
+		n.settle(known)
 		return
 	}
-	known := s.index.find(n.dir)
 	var left atomic.Int64
 	n.records = make([]record, len(n.items))
 	done := func() {
 		if left.Add(-1) == 0 {
 			d.close()
+			n.settle(known)
 		}
 	}
 	var batches [][]int
