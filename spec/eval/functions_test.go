@@ -173,7 +173,7 @@ func TestFunctionsAreBounded(t *testing.T) {
 			t.Errorf("%.60s: got %v", src, l)
 		}
 	}
-	if _, l := eval(t, s, `"${big}${big}${big}"`); len(l) != 1 || l[0].Summary != "Value too large" {
+	if _, l := eval(t, s, `"${big}${big}${big}"`); len(l) != 1 || l[0].Summary != "Value out of bounds" {
 		t.Errorf("a long template: %v", l)
 	}
 	if v, l := eval(t, s, `length(distinct(many))`); len(l) != 0 || v.AsBigFloat().String() != "1" {

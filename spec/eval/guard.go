@@ -46,7 +46,8 @@ func guard(w wrapped) function.Function {
 		if err != nil {
 			return cty.NilType, err
 		}
-		return w.f.ReturnTypeForValues(args)
+		t, err := w.f.ReturnTypeForValues(args)
+		return t, withoutStack(err)
 	}
 	spec.Impl = func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 		args, err := w.accept(args)
@@ -55,11 +56,20 @@ func guard(w wrapped) function.Function {
 		}
 		v, err := w.f.Call(args)
 		if err != nil {
-			return cty.NilVal, err
+			return cty.NilVal, withoutStack(err)
 		}
 		return v, tooLarge(v, 0)
 	}
 	return function.New(spec)
+}
+
+// withoutStack keeps the stack of a panic, which cty turns into an error, from
+// the author.
+func withoutStack(err error) error {
+	if p := (function.PanicError{}); errors.As(err, &p) {
+		return errors.New("it has no result for these arguments")
+	}
+	return err
 }
 
 // open lets every value through to the guard.
@@ -106,8 +116,8 @@ func allKnown(args []cty.Value) bool {
 	return true
 }
 
-// tooLarge refuses a value that holds a string, a collection or a nesting
-// beyond the limits.
+// tooLarge refuses a value that holds a string, a collection, a nesting or a
+// number beyond the limits.
 func tooLarge(v cty.Value, depth int) error {
 	if !v.IsKnown() || v.IsNull() {
 		return nil
@@ -121,13 +131,16 @@ func tooLarge(v cty.Value, depth int) error {
 		}
 		return nil
 	}
+	if v.Type() == cty.Number && v.AsBigFloat().IsInf() { // what cty makes of 1 / 0
+		return errors.New("the result is infinite; it was divided by zero")
+	}
 	if !v.CanIterateElements() {
 		return nil
 	}
 	if n := v.LengthInt(); n > maxElements {
 		return fmt.Errorf("the result has %d elements; at most %d are allowed", n, maxElements)
 	}
-	if e := v.Type(); e.IsCollectionType() && (e.ElementType() == cty.Number || e.ElementType() == cty.Bool) {
+	if e := v.Type(); e.IsCollectionType() && e.ElementType() == cty.Bool {
 		return nil
 	}
 	for it := v.ElementIterator(); it.Next(); {
