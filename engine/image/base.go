@@ -134,7 +134,68 @@ func (l *layoutImage) RawConfigFile() ([]byte, error) {
 }
 
 func (l *layoutImage) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
-	return nil, fmt.Errorf("layer %s is opened by OpenBlob", h)
+	for _, d := range l.parsed.Layers {
+		if d.Digest == h {
+			return &layoutLayer{l.dir, d}, nil
+		}
+	}
+	if h == l.parsed.Config.Digest {
+		return partial.ConfigLayer(l)
+	}
+	return nil, fmt.Errorf("the image has no layer %s", h)
+}
+
+// layoutLayer is a layer of a layout.
+type layoutLayer struct {
+	dir  string
+	desc v1.Descriptor
+}
+
+func (l *layoutLayer) Digest() (v1.Hash, error)            { return l.desc.Digest, nil }
+func (l *layoutLayer) Size() (int64, error)                { return l.desc.Size, nil }
+func (l *layoutLayer) MediaType() (types.MediaType, error) { return l.desc.MediaType, nil }
+func (l *layoutLayer) Compressed() (io.ReadCloser, error) {
+	return openLayoutBlob(l.dir, l.desc.Digest.String())
+}
+
+// OpenLayout opens an image that WriteLayout wrote, to be pushed as it is:
+// "DIR", or "DIR:NAME" where the layout holds several.
+func OpenLayout(ref string) (*Artifact, error) {
+	dir, want := splitLayout(ref)
+	idx, err := readLayoutIndex(dir)
+	if err != nil {
+		return nil, err
+	}
+	d, err := pick(ref, idx.Manifests, want)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := layoutBytes(ref, dir, d.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	a := &Artifact{MediaType: string(d.MediaType), Digest: d.Digest.String(), Raw: raw}
+	manifests := []v1.Descriptor{d}
+	if d.MediaType.IsIndex() {
+		m, err := v1.ParseIndexManifest(bytes.NewReader(raw))
+		if err != nil {
+			return nil, &Error{Ref: ref, Reason: "its index cannot be read", Err: err}
+		}
+		manifests = m.Manifests
+	}
+	for _, m := range manifests {
+		img, err := openLayout(dir, m.Digest.String())
+		if err != nil {
+			return nil, err
+		}
+		platform := ""
+		if m.Platform != nil {
+			platform = platformName(m.Platform)
+		}
+		a.Platforms = append(a.Platforms, platform)
+		a.Images = append(a.Images, &Image{Image: img})
+	}
+	return a, nil
 }
 
 func openLayoutBlob(ref, digest string) (io.ReadCloser, error) {

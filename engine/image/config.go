@@ -90,8 +90,12 @@ func healthcheck(h *dag.Healthcheck) *v1.HealthConfig {
 	case h.None:
 		return &v1.HealthConfig{Test: []string{"NONE"}}
 	default:
+		test := append([]string{"CMD"}, h.Command...)
+		if len(h.Command) > 0 && h.Command[0] == "CMD-SHELL" {
+			test = h.Command // inherited from a base that has the shell form
+		}
 		return &v1.HealthConfig{
-			Test:        append([]string{"CMD"}, h.Command...),
+			Test:        test,
 			Interval:    time.Duration(h.Interval),
 			Timeout:     time.Duration(h.Timeout),
 			StartPeriod: time.Duration(h.StartPeriod),

@@ -449,6 +449,30 @@ func TestBaseFromALayout(t *testing.T) {
 	}
 }
 
+func TestPushFromALayout(t *testing.T) {
+	t.Parallel()
+	host, _ := counted(t)
+	dir := t.TempDir()
+	a := assemble(t, testResult(t, "linux/amd64", "linux/arm64"), Options{})
+	if _, err := WriteLayout(t.Context(), dir, a, "os"); err != nil {
+		t.Fatal(err)
+	}
+	opened, err := OpenLayout(dir + ":os")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := NewRegistry("test")
+	if err := r.Push(t.Context(), host+"/shop/web:1", opened); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := r.Head(t.Context(), host+"/shop/web:1"); got != a.Digest {
+		t.Errorf("the registry has %s, want %s", got, a.Digest)
+	}
+	if _, err := OpenLayout(dir + ":other"); err == nil || !strings.Contains(err.Error(), `"os"`) {
+		t.Errorf("a name that is not there: %v", err)
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	host, _ := counted(t)

@@ -70,10 +70,10 @@ func (m mountable) Layers() ([]v1.Layer, error) {
 	out := make([]v1.Layer, len(layers))
 	for i, l := range layers {
 		out[i] = l
-		origin := m.layers[i].layer.Origin()
-		if origin == "" {
-			continue
+		if i >= len(m.layers) || m.layers[i].layer.Origin() == "" {
+			continue // of a layout, or made here
 		}
+		origin := m.layers[i].layer.Origin()
 		if repo, err := name.NewRepository(origin); err == nil {
 			out[i] = &remote.MountableLayer{Layer: l, Reference: repo.Digest(m.layers[i].hash.String())}
 		}
