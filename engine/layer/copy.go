@@ -65,7 +65,8 @@ func Select(req CopyRequest, src *Tree) ([]Entry, error) {
 		if g := files[i].group; g == "" {
 			continue
 		} else if name, ok := first[g]; ok {
-			out[i].Link = name
+			e := out[i]
+			out[i] = Entry{Path: e.Path, Type: Hardlink, Mode: e.Mode, UID: e.UID, GID: e.GID, Link: name}
 		} else {
 			first[g] = out[i].Path
 		}

@@ -1,0 +1,314 @@
+package layer
+
+import (
+	"bytes"
+	stdgzip "compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math/rand/v2"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// sampleTar is a layer of small files and a large one, some 13 MB.
+func sampleTar(t testing.TB) []byte {
+	t.Helper()
+	items := manyFiles(400, 10<<10)
+	large := bytes.Repeat([]byte("all work and no play makes a dull layer\n"), 9<<20/40)
+	items = append(items, Item{
+		Entry: Entry{Path: "large", Type: File, Mode: 0o644, Size: int64(len(large))},
+		Open:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(large)), nil },
+	})
+	var out bytes.Buffer
+	if _, err := Write(&out, items); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
+}
+
+func compress(t testing.TB, c Compressor, data []byte) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	digest, size, err := c.Compress(&out, bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := digestOf(sha256.Sum256(out.Bytes())); got != digest || size != int64(out.Len()) {
+		t.Errorf("says %s and %d bytes, wrote %s and %d", digest, size, got, out.Len())
+	}
+	return out.Bytes()
+}
+
+// The bytes of a blob are promised by the compressor's id: when this fails
+// after an update of the library, change the id.
+func TestCompressorGolden(t *testing.T) {
+	t.Parallel()
+	data := sampleTar(t)
+	for _, c := range []struct{ kind, id, digest string }{
+		{"gzip", "gzip+klauspost1.20.3+l3+chunks1", "sha256:dedb70acfef2dce1d9b977f00158f8116c7dc29dde5fa20fd7aee289a0babcd3"},
+		{"zstd", "zstd+klauspost1.20.3+default+chunks1", "sha256:b49bef77cdbed2320e023fd276eb5ec5b9bd2e23702b450583132549f28587b3"},
+		{"none", "none", digestOf(sha256.Sum256(data))},
+	} {
+		got := digestOf(sha256.Sum256(compress(t, Compressor{Kind: c.kind}, data)))
+		if id := (Compressor{Kind: c.kind}).ID(); got != c.digest || id != c.id {
+			t.Errorf("%s is %s, want %s; id %s", c.kind, got, c.digest, id)
+		}
+	}
+}
+
+func TestDecompress(t *testing.T) {
+	t.Parallel()
+	data := sampleTar(t)
+	for _, kind := range []string{"gzip", "zstd", "none"} {
+		c := Compressor{Kind: kind, Workers: 3}
+		blob := compress(t, c, data)
+		for _, mediaType := range []string{c.MediaType(), ""} {
+			r, err := Decompress(bytes.NewReader(blob), mediaType, Limits{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := io.ReadAll(r)
+			if err != nil || !bytes.Equal(got, data) || r.Close() != nil {
+				t.Errorf("%s: %d bytes of %d, %v", kind, len(got), len(data), err)
+			}
+		}
+	}
+	_, err := Decompress(bytes.NewReader(data), "application/vnd.docker.image.rootfs.diff.tar.gzip", Limits{})
+	wantError(t, err, "does not start like that")
+	if _, err := (Compressor{Kind: "lzma"}).NewWriter(io.Discard); err == nil {
+		t.Error("an unknown compression is taken")
+	}
+}
+
+func TestDecompressForeignGzip(t *testing.T) {
+	t.Parallel()
+	var blob bytes.Buffer
+	for _, part := range []string{"one ", "two ", "three"} {
+		w := stdgzip.NewWriter(&blob)
+		if _, err := io.WriteString(w, part); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := Decompress(&blob, "application/vnd.oci.image.layer.v1.tar+gzip", Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != "one two three" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
+func TestDecompressionBomb(t *testing.T) {
+	t.Parallel()
+	zeros := make([]byte, 80<<20)
+	for _, kind := range []string{"gzip", "zstd"} {
+		r, err := Decompress(bytes.NewReader(compress(t, Compressor{Kind: kind}, zeros)), "", Limits{Ratio: 50})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.Copy(io.Discard, r)
+		wantError(t, err, "decompression bomb")
+	}
+}
+
+// One member, one stream: a reader that stops after the first gets all.
+func TestGzipIsOneMember(t *testing.T) {
+	t.Parallel()
+	data := sampleTar(t)
+	blob := compress(t, Compressor{}, data)
+	r, err := stdgzip.NewReader(bytes.NewReader(blob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Multistream(false)
+	if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, data) {
+		t.Errorf("Go reads %d bytes of %d, %v", len(got), len(data), err)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256(data))
+	for _, reader := range [][]string{
+		{"sh", "-c", "gzip -t && echo " + sum}, // gzip -t says nothing else
+		{"sh", "-c", "gzip -dc | sha256sum"},
+		{"python3", "-c", "import sys,zlib,hashlib; d=zlib.decompressobj(31); b=d.decompress(sys.stdin.buffer.read()); assert d.eof and not d.unused_data; print(hashlib.sha256(b).hexdigest())"},
+		{"python3", "-c", "import sys,gzip,hashlib; print(hashlib.sha256(gzip.decompress(sys.stdin.buffer.read())).hexdigest())"},
+	} {
+		if _, err := exec.LookPath(reader[0]); err != nil {
+			t.Skipf("needs %s", reader[0])
+		}
+		cmd := exec.Command(reader[0], reader[1:]...)
+		cmd.Stdin = bytes.NewReader(blob)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.HasPrefix(string(out), sum) {
+			t.Errorf("%q: %v\n%s", reader, err, out)
+		}
+	}
+}
+
+func TestZstdToolReadsFrames(t *testing.T) {
+	t.Parallel()
+	tool := needTool(t, "zstd")
+	data := sampleTar(t)
+	cmd := exec.Command(tool, "-dc")
+	cmd.Stdin = bytes.NewReader(compress(t, Compressor{Kind: "zstd"}, data))
+	if out, err := cmd.Output(); err != nil || !bytes.Equal(out, data) {
+		t.Errorf("zstd reads %d bytes of %d, %v", len(out), len(data), err)
+	}
+}
+
+// memoryCache is a chunk cache that counts.
+type memoryCache struct {
+	mu     sync.Mutex
+	chunks map[string][]byte
+	misses int
+}
+
+func (c *memoryCache) Get(key string) ([]byte, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	data, ok := c.chunks[key]
+	if !ok {
+		c.misses++
+	}
+	return data, ok
+}
+
+func (c *memoryCache) Put(key string, data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.chunks[key] = data
+}
+
+// A changed file costs its own chunk, and the blob is that of a clean build.
+func TestChunksAreReused(t *testing.T) {
+	t.Parallel()
+	for _, kind := range []string{"gzip", "zstd"} {
+		cache := &memoryCache{chunks: make(map[string][]byte)}
+		c := Compressor{Kind: kind, Cache: cache}
+		items := manyFiles(1500, 10<<10)
+		first, _ := writeTar(t, items)
+		compress(t, c, first)
+		if n := len(cache.chunks); n < 15 || n > 60 {
+			t.Errorf("%s: %d bytes are %d chunks", kind, len(first), n)
+		}
+		cache.misses = 0
+		items[700].Open = func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(strings.Repeat("y", 10<<10))), nil
+		}
+		second, _ := writeTar(t, items)
+		warm := compress(t, c, second)
+		if cache.misses != 1 {
+			t.Errorf("%s: one changed file costs %d chunks", kind, cache.misses)
+		}
+		if clean := compress(t, Compressor{Kind: kind}, second); !bytes.Equal(clean, warm) {
+			t.Errorf("%s: an incremental blob differs from a clean one", kind)
+		}
+	}
+}
+
+// Borders depend on the bytes, not on how they arrive.
+func TestChunkBordersAreStable(t *testing.T) {
+	t.Parallel()
+	data := sampleTar(t)
+	want := compress(t, Compressor{}, data)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 3 {
+		var out bytes.Buffer
+		b, err := Compressor{}.NewWriter(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rest := data; len(rest) > 0; {
+			n := min(len(rest), 1+rng.IntN(3000))
+			if _, err := b.Write(rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(out.Bytes(), want) {
+			t.Fatal("the blob depends on the sizes of the writes")
+		}
+	}
+}
+
+func TestCompressAnything(t *testing.T) {
+	t.Parallel()
+	rng := rand.New(rand.NewPCG(3, 4))
+	noise := make([]byte, 9<<20)
+	for i := range noise {
+		noise[i] = byte(rng.Uint32())
+	}
+	for name, data := range map[string][]byte{
+		"nothing": nil, "a byte": {1}, "half a header": make([]byte, 300), "zeros": make([]byte, 5<<20), "noise": noise,
+	} {
+		for _, kind := range []string{"gzip", "zstd", "none"} {
+			r, err := Decompress(bytes.NewReader(compress(t, Compressor{Kind: kind}, data)), "", Limits{})
+			if err != nil {
+				t.Fatalf("%s %s: %v", kind, name, err)
+			}
+			if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%s %s: %d bytes of %d, %v", kind, name, len(got), len(data), err)
+			}
+		}
+	}
+}
+
+func TestCompressReportsSink(t *testing.T) {
+	t.Parallel()
+	_, _, err := Compressor{}.Compress(&brokenWriter{after: 100}, bytes.NewReader(sampleTar(t)))
+	wantError(t, err, errBroken.Error())
+}
+
+func TestCombineCRC(t *testing.T) {
+	t.Parallel()
+	data := sampleTar(t)[:100_000]
+	for _, n := range []int{0, 1, 7, 4096, 99_999, 100_000} {
+		a, b := data[:n], data[n:]
+		got := combineCRC(crc32.ChecksumIEEE(a), crc32.ChecksumIEEE(b), int64(len(b)))
+		if want := crc32.ChecksumIEEE(data); got != want {
+			t.Errorf("at %d: %08x, want %08x", n, got, want)
+		}
+	}
+}
+
+// Sizes over 8 GB are in a PAX record; the splitter must find the next
+// header behind such a file.
+func TestSplitterReadsPAXSize(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]int64{
+		"19 size=8589934592\n":                 8589934592,
+		"9 path=a\n19 size=8589934593\n":       8589934593,
+		"9 path=a\n":                           -1,
+		"999 size=1\n":                         -1,
+		"x":                                    -1,
+		"12 size=-5\n\n":                       -1,
+		"27 mtime=1350244992.02396\n9 size=\n": -1,
+	} {
+		got, ok := paxSize([]byte(body))
+		if ok != (want >= 0) || ok && got != want {
+			t.Errorf("%q: %d, %v", body, got, ok)
+		}
+	}
+}
+
+func BenchmarkCompress(b *testing.B) {
+	data := sampleTar(b)
+	for _, kind := range []string{"gzip", "zstd"} {
+		b.Run(kind, func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, _, err := (Compressor{Kind: kind}).Compress(io.Discard, bytes.NewReader(data)); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
