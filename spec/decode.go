@@ -28,7 +28,8 @@ type decoder struct {
 }
 
 // decode reads one block by its table. It answers false where the block is
-// left out by `when`; mistakes inside it leave its fields Unknown.
+// left out by `when`, and where a name in it is unknown, since it cannot be
+// judged further; other mistakes leave fields Unknown.
 func (b *block[T]) decode(d *decoder, src source) (*T, bool) {
 	t := new(T)
 	for _, a := range b.attrs {
@@ -55,7 +56,7 @@ func (b *block[T]) decode(d *decoder, src source) (*T, bool) {
 	if b.check != nil && !inner.dry {
 		b.check(&inner, t)
 	}
-	return t, included
+	return t, included && clean && ok
 }
 
 // included evaluates `when`. An unknown one includes the block, so that its
@@ -154,7 +155,10 @@ func (b *block[T]) choose(d *decoder, name string, labels []label, header diag.R
 func (b *block[T]) complete(d *decoder, t *T, src source, written map[string]bool) {
 	given := func(name string) bool {
 		if a, ok := b.attribute(name); ok {
-			return a.given != nil && a.given(t)
+			if a.given != nil {
+				return a.given(t)
+			}
+			return src.body.Attributes[name] != nil
 		}
 		return written[name]
 	}
@@ -236,10 +240,20 @@ func evaluate[V any](d *decoder, r row, vt valueType[V], a *hclsyntax.Attribute)
 }
 
 // value evaluates an expression after its names were checked, so that an
-// unknown name is reported in our words and not in those of cty.
+// unknown name is reported in our words and not in those of cty. Where a list
+// or map is written out, each element is evaluated for itself: one that is
+// wrong becomes unknown and hides no other.
 func (d *decoder) value(expr hcl.Expression, fixed string) (cty.Value, bool) {
 	if fixed == "" {
 		fixed = d.fixed
+	}
+	switch e := expr.(type) {
+	case *hclsyntax.TupleConsExpr:
+		return d.tuple(e, fixed)
+	case *hclsyntax.ObjectConsExpr:
+		if keys, ok := literalKeys(e); ok {
+			return d.object(e, keys, fixed)
+		}
 	}
 	if !d.names(expr, fixed) || d.dry {
 		return cty.DynamicVal, false
@@ -248,6 +262,37 @@ func (d *decoder) value(expr hcl.Expression, fixed string) (cty.Value, bool) {
 	v, problems := scope.Value(expr)
 	*d.diags = append(*d.diags, problems...)
 	return v, !problems.HasErrors()
+}
+
+func (d *decoder) tuple(e *hclsyntax.TupleConsExpr, fixed string) (cty.Value, bool) {
+	items := make([]cty.Value, len(e.Exprs))
+	for i, x := range e.Exprs {
+		items[i], _ = d.value(x, fixed)
+	}
+	return cty.TupleVal(items), !d.dry
+}
+
+func (d *decoder) object(e *hclsyntax.ObjectConsExpr, keys []string, fixed string) (cty.Value, bool) {
+	items := make(map[string]cty.Value, len(keys))
+	for i, key := range keys {
+		items[key], _ = d.value(e.Items[i].ValueExpr, fixed)
+	}
+	return cty.ObjectVal(items), !d.dry
+}
+
+// literalKeys are the keys of a map that is written out, if none of them is
+// computed or repeated.
+func literalKeys(e *hclsyntax.ObjectConsExpr) ([]string, bool) {
+	keys, seen := make([]string, len(e.Items)), make(map[string]bool, len(e.Items))
+	for i, item := range e.Items {
+		k, diags := item.KeyExpr.Value(nil)
+		if diags.HasErrors() || !k.IsKnown() || k.IsNull() || k.Type() != cty.String || seen[k.AsString()] {
+			return nil, false
+		}
+		keys[i] = k.AsString()
+		seen[keys[i]] = true
+	}
+	return keys, true
 }
 
 // report adds an error with notes.

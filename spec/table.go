@@ -66,7 +66,7 @@ type row struct {
 type attribute[T any] struct {
 	row
 	decode func(d *decoder, t *T, a *hclsyntax.Attribute)
-	given  func(t *T) bool // set, or meant to be set; nil where nobody asks
+	given  func(t *T) bool // set, or meant to be set; nil where being written is enough
 	preset func(t *T)      // puts the default in; nil for the zero value
 }
 

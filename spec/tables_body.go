@@ -94,7 +94,7 @@ var healthcheckBlock = &block[Healthcheck]{
 		plain("timeout", duration, func(h *Healthcheck) *time.Duration { return &h.Timeout }, "how long one may take."),
 		plain("start_period", duration, func(h *Healthcheck) *time.Duration { return &h.StartPeriod }, "how long failures do not count at first."),
 		plain("retries", count, func(h *Healthcheck) *int { return &h.Retries }, "how many failures in a row make it unwell."),
-		plain("none", boolean, func(h *Healthcheck) *bool { return &h.None }, "true: no check, an inherited one neither."),
+		plain("none", yes, func(h *Healthcheck) *bool { return &h.None }, "true: no check, an inherited one neither."),
 	},
 	one: []choice{{names: []string{"command", "none"}}},
 }

@@ -120,7 +120,7 @@ var secretBlock = &block[Secret]{
 		attr("env", envName, func(s *Secret) *Attr[string] { return &s.Env }, "a variable of specbuild's own environment."),
 		attr("file", secretFile, func(s *Secret) *Attr[string] { return &s.File }, "a file: relative to this file's folder, ~/ or absolute."),
 		attr("command", argv, func(s *Secret) *Attr[[]string] { return &s.Command }, "a command that prints it."),
-		attr("ssh", boolean, func(s *Secret) *Attr[bool] { return &s.SSH }, "the running SSH agent, for mount \"ssh\"."),
+		attr("ssh", yes, func(s *Secret) *Attr[bool] { return &s.SSH }, "the running SSH agent, for mount \"ssh\"."),
 		plain("optional", boolean, func(s *Secret) *bool { return &s.Optional }, "whether steps run without it.", defaults("false")),
 	},
 	one: []choice{{names: []string{"env", "file", "command", "ssh"}}},

@@ -295,6 +295,14 @@ var (
 		}
 		return b, err == nil
 	}}
+	// yes is for what is only ever switched on.
+	yes = valueType[bool]{name: "true", typ: cty.Bool, from: func(d *decoder, in input) (bool, bool) {
+		b, ok := boolean.from(d, in)
+		if ok && !b {
+			d.invalid(in.at(), "%s = false says nothing; leave it out.", in.name)
+		}
+		return b, ok && b
+	}}
 	count     = wholeNumber("a whole number", 1, math.MaxInt32)
 	exitCode  = wholeNumber("a whole number from 0 to 255", 0, 255)
 	accountID = wholeNumber("a user or group number", 0, math.MaxUint32-1)

@@ -1,0 +1,127 @@
+package spec
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// want is one mistake that a file of testdata/invalid announces beside the
+// line that makes it: `# want: summary | part of the detail`. Where a comment
+// cannot stand on that line, `# want+2:` means two lines further down.
+type want struct {
+	line            int
+	summary, detail string
+}
+
+var wantPattern = regexp.MustCompile(`# want([+-]\d+)?: ([^|]*) \| (.*?)(?:$| # want)`)
+
+func wants(t *testing.T, text string) []want {
+	t.Helper()
+	var out []want
+	for i, line := range strings.Split(text, "\n") {
+		for rest := line; ; {
+			m := wantPattern.FindStringSubmatchIndex(rest)
+			if m == nil {
+				break
+			}
+			w := want{line: i + 1, summary: rest[m[4]:m[5]], detail: strings.TrimSpace(rest[m[6]:m[7]])}
+			if m[2] >= 0 {
+				n, err := strconv.Atoi(rest[m[2]:m[3]])
+				if err != nil {
+					t.Fatal(err)
+				}
+				w.line += n
+			}
+			out, rest = append(out, w), rest[m[7]:]
+		}
+	}
+	return out
+}
+
+// asModule puts one file into a folder of its own, beside the files that the
+// cases name.
+func asModule(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"image.hcl": text, "src/main.go": "package main\n", "key.asc": "a key\n", "script.tmpl": "echo ${word}\n",
+		".git/HEAD": "", // the border of the search for a workspace
+	} {
+		full := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestInvalid(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/invalid/*.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		expected := wants(t, string(text))
+		total += len(expected)
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".hcl"), func(t *testing.T) {
+			t.Parallel()
+			_, l := Load(context.Background(), Options{
+				Dir: asModule(t, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
+			})
+			compare(t, string(text), expected, l.Sorted())
+		})
+	}
+	if total < 80 {
+		t.Errorf("%d mistakes are tried; the language has more", total)
+	}
+}
+
+// compare demands each announced mistake once and no other.
+func compare(t *testing.T, text string, expected []want, got diag.List) {
+	t.Helper()
+	if len(expected) == 0 {
+		t.Error("the file announces no mistake")
+	}
+	used := make([]bool, len(got))
+	for _, w := range expected {
+		found := false
+		for i, d := range got {
+			if !used[i] && d.Range.Start.Line == w.line && d.Summary == w.summary && strings.Contains(d.Detail, w.detail) {
+				used[i], found = true, true
+				break
+			}
+		}
+		if !found {
+			t.Errorf("line %d: %q | %q was not reported", w.line, w.summary, w.detail)
+		}
+	}
+	lines := strings.Split(text, "\n")
+	for i, d := range got {
+		if !used[i] {
+			line := ""
+			if n := d.Range.Start.Line; n > 0 && n <= len(lines) {
+				line = strings.TrimSpace(lines[n-1])
+			}
+			t.Errorf("%s: unannounced: %s | %s\n\t%s", d.Range, d.Summary, d.Detail, line)
+		}
+		if d.Detail == "" || d.Range.Start.Column == 0 {
+			t.Errorf("%s: %s has no detail or no column", d.Range, d.Summary)
+		}
+	}
+}
