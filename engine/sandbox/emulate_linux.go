@@ -85,8 +85,9 @@ func register(emulator int, arch string) error {
 	if err != nil {
 		return fmt.Errorf("register the emulator for %s: %w", arch, err)
 	}
-	defer unix.Close(fd)
-	if _, err := unix.Write(fd, []byte(line)); err != nil {
+	_, err = unix.Write(fd, []byte(line))
+	unix.Close(fd) // who writes keeps the mount from becoming read-only
+	if err != nil {
 		return fmt.Errorf("register the emulator for %s: %w", arch, err)
 	}
 	const place = "/proc/sys/fs/binfmt_misc"
@@ -101,21 +102,19 @@ func register(emulator int, arch string) error {
 	return unix.MountSetattr(unix.AT_FDCWD, place, 0, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }
 
-// startEmulated starts a command of another architecture. As root the
-// overlay has been mounted as root, as every layer expects; the command alone
-// goes into a user namespace, which has all ids but its own registrations.
-func startEmulated(j *job) (int, error) {
-	if j.UserNS {
-		if err := register(j.emulator, j.Spec.Emulator.Arch); err != nil {
-			return 0, err
-		}
-		return startHere(j)
+// startEmulator starts the process that will become a command of another
+// architecture. As root the overlay has been mounted as root, as every layer
+// expects; the command alone goes into a user namespace, which has all ids
+// but its own registrations.
+func startEmulator(j *job) error {
+	// The maps are written by process id, and ids are those of this namespace.
+	if err := unix.Mount(j.Staging+"/root/proc", "/proc", "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount /proc: %w", err)
 	}
 	r, w, err := pipe()
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer unix.Close(w)
 	all := []syscall.SysProcIDMap{{Size: math.MaxInt32}} // what an int holds everywhere
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{emulateName}, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"GOMAXPROCS=1", "GOGC=off"},
@@ -128,18 +127,35 @@ func startEmulated(j *job) (int, error) {
 	unix.Close(r)
 	unix.Close(j.emulator)
 	if err != nil {
-		return 0, fmt.Errorf("start in a user namespace: %w", err)
+		unix.Close(w)
+		return fmt.Errorf("start in a user namespace: %w", err)
 	}
-	small := job{Spec: j.Spec, Filter: j.Filter, Caps: j.Caps, Off: j.Off}
+	j.emulating, j.waiting = pid, w
+	return nil
+}
+
+// startEmulated starts a command of another architecture.
+func startEmulated(j *job) (int, error) {
+	if j.UserNS {
+		if err := register(j.emulator, j.Spec.Emulator.Arch); err != nil {
+			return 0, err
+		}
+		return startHere(j)
+	}
+	defer unix.Close(j.waiting)
+	small := job{Spec: j.Spec, Filter: j.Filter, Caps: j.Caps, Off: j.Off, Staging: j.Staging}
 	small.Spec.Mounts, small.Spec.Root = nil, Root{}
 	text, err := json.Marshal(small)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := unix.Write(w, append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)); err != nil {
+	if _, err := unix.Write(j.waiting, append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...)); err != nil {
 		return 0, fmt.Errorf("hand over the job: %w", err)
 	}
-	return pid, nil
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return 0, fmt.Errorf("protect process 1: %w", err)
+	}
+	return j.emulating, nil
 }
 
 func pipe() (r, w int, err error) {
@@ -160,10 +176,28 @@ func runEmulate() int {
 	if err := receive(emulatorJobFD, &j); err != nil {
 		return fail(fmt.Errorf("receive the job: %w", err))
 	}
+	if err := enterCopy(&j); err != nil {
+		return fail(err)
+	}
 	if err := register(emulatorFD, j.Spec.Emulator.Arch); err != nil {
 		return fail(err)
 	}
 	return fail(become(&j))
+}
+
+// enterCopy goes into the root in this process's copy of the mounts. In a
+// copy made for a lesser user namespace mounts are locked in their places, so
+// what becomes the root is a copy of the tree once more.
+func enterCopy(j *job) error {
+	top := j.Staging + "/root"
+	fd, err := unix.OpenTree(unix.AT_FDCWD, top, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC|unix.AT_RECURSIVE)
+	if err != nil {
+		return fmt.Errorf("copy the root: %w", err)
+	}
+	if err := unix.MoveMount(fd, "", unix.AT_FDCWD, top, unix.MOVE_MOUNT_F_EMPTY_PATH); err != nil {
+		return fmt.Errorf("mount the root: %w", err)
+	}
+	return pivot(j, fd)
 }
 
 // become replaces this process by the command; it returns only to say why

@@ -56,6 +56,13 @@ func enter(j *job) ([]string, error) {
 	if err := restrict(j, t); err != nil {
 		return nil, err
 	}
+	if j.Spec.Emulator != nil && !j.UserNS {
+		// The process that becomes the command is started while our own
+		// program's loader is in reach, with a copy of all mounts.
+		if err := startEmulator(j); err != nil {
+			return nil, err
+		}
+	}
 	return t.created, pivot(j, t.root)
 }
 

@@ -25,8 +25,10 @@ type job struct {
 	Staging string
 
 	// Of process 1 alone, as it goes on.
-	emulator int           // descriptor of the emulator's program
-	binds    []specs.Mount // for runc
+	emulator  int           // descriptor of the emulator's program
+	emulating int           // process that waits to become the command
+	waiting   int           // pipe that it waits on
+	binds     []specs.Mount // for runc
 }
 
 // file is a small file of ours that the command finds in its root.
