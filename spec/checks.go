@@ -29,7 +29,7 @@ func checkBody(d *decoder, b *draft) {
 	for _, s := range b.Steps {
 		switch s := s.(type) {
 		case *Copy:
-			d.checkPlacedCopy(b, s, image)
+			d.checkPlacedCopy(s, image)
 		case *User:
 			d.distinctStep(places, "user "+quote(s.Name), s.Range)
 		case *Group:
@@ -70,17 +70,9 @@ func (d *decoder) distinctPath(places map[string]diag.Range, p Attr[string]) {
 }
 
 // checkPlacedCopy judges a copy by the block it stands in.
-func (d *decoder) checkPlacedCopy(b *draft, c *Copy, image bool) {
+func (d *decoder) checkPlacedCopy(c *Copy, image bool) {
 	if image && !c.Source.Set {
 		d.diags.Errorf(c.Range, "Missing attribute", "In an image, a copy names what it takes: write source = [\"…\"]. Only in stages is everything the default.")
-	}
-	if !c.To.usable() || strings.HasPrefix(c.To.V, "/") || b.Workdir.Set {
-		return
-	}
-	// A stage or image below may have a workdir; a base's counts for nothing,
-	// since it may change without a word.
-	if b.From.usable() && (b.From.V.Kind == KindScratch || b.From.V.Kind == KindBase) {
-		d.diags.Errorf(c.To.Range, "Relative destination", "%q is relative, and there is no workdir in the spec that it could start from. Write an absolute path, or set workdir.", c.To.V)
 	}
 }
 
@@ -192,7 +184,7 @@ func checkSSHMount(d *decoder, m *Mount) {
 }
 
 func checkUser(d *decoder, u *User) {
-	if u.UID.usable() && !u.GID.Set {
+	if u.UID.usable() && !u.GID.Set && !u.Group.Set {
 		u.GID.V = u.UID.V
 	}
 	if !u.Home.Set {

@@ -251,7 +251,7 @@ func (d *decoder) value(expr hcl.Expression, fixed string) (cty.Value, bool) {
 	case *hclsyntax.TupleConsExpr:
 		return d.tuple(e, fixed)
 	case *hclsyntax.ObjectConsExpr:
-		if keys, ok := literalKeys(e); ok {
+		if keys, ok := d.literalKeys(e); ok {
 			return d.object(e, keys, fixed)
 		}
 	}
@@ -281,16 +281,20 @@ func (d *decoder) object(e *hclsyntax.ObjectConsExpr, keys []string, fixed strin
 }
 
 // literalKeys are the keys of a map that is written out, if none of them is
-// computed or repeated.
-func literalKeys(e *hclsyntax.ObjectConsExpr) ([]string, bool) {
-	keys, seen := make([]string, len(e.Items)), make(map[string]bool, len(e.Items))
+// computed. One that is written twice is reported: hcl would take the last.
+func (d *decoder) literalKeys(e *hclsyntax.ObjectConsExpr) ([]string, bool) {
+	keys, first := make([]string, len(e.Items)), make(map[string]hcl.Expression, len(e.Items))
 	for i, item := range e.Items {
 		k, diags := item.KeyExpr.Value(nil)
-		if diags.HasErrors() || !k.IsKnown() || k.IsNull() || k.Type() != cty.String || seen[k.AsString()] {
+		if diags.HasErrors() || !k.IsKnown() || k.IsNull() || k.Type() != cty.String {
 			return nil, false
 		}
 		keys[i] = k.AsString()
-		seen[keys[i]] = true
+		if before, again := first[keys[i]]; again {
+			d.report(syntax.Range(item.KeyExpr.Range()), "Key written twice", "The key %q is written twice in this map. Remove one of the two.", []any{keys[i]},
+				diag.Note{Message: "It is written here first.", Range: syntax.Range(before.Range())})
+		}
+		first[keys[i]] = item.KeyExpr
 	}
 	return keys, true
 }

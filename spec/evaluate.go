@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -16,7 +17,10 @@ import (
 func (ld *loader) module(ctx context.Context, m *module, in *inputs, ev *bodies) {
 	before := len(ld.diags)
 	m.evaluateVariables(in, ld.opts.Partial, &ld.diags)
-	e := &evaluated{mod: m, order: m.orderLocals(&ld.diags), scopes: map[Platform]*scope{}, memo: map[instance]*answer{}}
+	e := &evaluated{
+		mod: m, order: m.orderLocals(&ld.diags),
+		scopes: map[Platform]*scope{}, drafts: map[instance]*drafted{}, memo: map[instance]*answer{},
+	}
 	ev.modules[m.address()] = e
 	sc := e.scope(Platform{})
 	ld.diags = append(ld.diags, sc.diags...)
@@ -36,6 +40,7 @@ func (ld *loader) module(ctx context.Context, m *module, in *inputs, ev *bodies)
 			ld.declaration(d, decl)
 		}
 	}
+	ld.bodies(e)
 	for _, b := range m.waivers {
 		w, _ := waiverBlock.decode(d, source{body: b.Body, header: headerRange(b)})
 		ld.spec.Waivers = append(ld.spec.Waivers, w)
@@ -72,12 +77,24 @@ func (ld *loader) declaration(d *decoder, decl *declaration) {
 		r, _ := repositoryBlock.decode(d, src)
 		r.Addr = decl.addr
 		ld.spec.Repositories = append(ld.spec.Repositories, r)
-	case KindStage:
-		b := decodeBody(d, decl)
-		ld.spec.Stages = append(ld.spec.Stages, &StageDecl{Addr: decl.addr, Range: b.Range})
-	case KindImage:
-		b := decodeBody(d, decl)
-		b.decl.Addr, b.decl.Range = decl.addr, b.Range
+	}
+}
+
+// bodies evaluates each stage and image once, with the target not known.
+func (ld *loader) bodies(e *evaluated) {
+	for _, decl := range e.mod.order {
+		addr := decl.addr
+		if addr.Kind != KindStage && addr.Kind != KindImage {
+			continue
+		}
+		b := e.draft(addr, Platform{})
+		ld.diags = append(ld.diags, b.diags...)
+		e.chain(b, Platform{}, &ld.diags)
+		if addr.Kind == KindStage {
+			ld.spec.Stages = append(ld.spec.Stages, &StageDecl{Addr: addr, Range: b.Range})
+			continue
+		}
+		b.decl.Addr, b.decl.Range = addr, b.Range
 		ld.spec.Images = append(ld.spec.Images, &b.decl)
 	}
 }
@@ -125,6 +142,7 @@ type evaluated struct {
 
 	mu     sync.Mutex
 	scopes map[Platform]*scope
+	drafts map[instance]*drafted
 	memo   map[instance]*answer
 }
 
@@ -135,6 +153,12 @@ type instance struct {
 
 type scope struct {
 	ctx   *hcl.EvalContext
+	diags diag.List
+}
+
+// drafted is a body with the mistakes of its own, without those of its chain.
+type drafted struct {
+	*draft
 	diags diag.List
 }
 
@@ -154,44 +178,65 @@ func (e *evaluated) scope(target Platform) *scope {
 	return s
 }
 
-func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
-	e := b.modules[addr.Module]
-	var decl *declaration
-	if e != nil && (addr.Kind == KindStage || addr.Kind == KindImage) {
-		decl = e.mod.blocks[addr.Kind][addr.Name]
+// draft evaluates a stage or image of the module; it is nil if there is none.
+func (e *evaluated) draft(addr Addr, target Platform) *drafted {
+	if b, ok := e.drafts[instance{addr, target}]; ok {
+		return b
 	}
-	if decl == nil || addr.Key != "" {
-		var l diag.List
-		l.Errorf(diag.Range{}, "Unknown address", "Nothing that can be built is called %s.", addr)
-		return nil, l
+	decl := e.mod.blocks[addr.Kind][addr.Name]
+	if decl == nil || addr.Key != "" || addr.Kind != KindStage && addr.Kind != KindImage {
+		return nil
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	key := instance{addr, target}
-	if a, ok := e.memo[key]; ok {
-		return a.body, a.diags
-	}
-	a := e.evaluate(decl, target)
-	e.memo[key] = a
-	return a.body, a.diags
+	b := &drafted{}
+	b.draft = decodeBody(&decoder{mod: e.mod, diags: &b.diags, ctx: e.scope(target).ctx}, decl)
+	e.drafts[instance{addr, target}] = b
+	return b
 }
 
-func (e *evaluated) evaluate(decl *declaration, target Platform) *answer {
-	sc := e.scope(target)
-	all := append(diag.List(nil), sc.diags...)
-	d := &decoder{mod: e.mod, diags: &all, ctx: sc.ctx}
-	b := decodeBody(d, decl)
+// chain judges a body by those that it is built on.
+func (e *evaluated) chain(b *drafted, target Platform, l *diag.List) {
+	checkChain(b.draft, func(addr Addr) *draft {
+		if below := e.draft(addr, target); below != nil {
+			return below.draft
+		}
+		return nil
+	}, l)
+}
+
+func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
+	if e := b.modules[addr.Module]; e != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		key := instance{addr, target}
+		if a, ok := e.memo[key]; ok {
+			return a.body, a.diags
+		}
+		if d := e.draft(addr, target); d != nil {
+			a := e.answer(d, target)
+			e.memo[key] = a
+			return a.body, a.diags
+		}
+	}
+	var l diag.List
+	l.Errorf(diag.Range{}, "Unknown address", "Nothing that can be built is called %s.", addr)
+	return nil, l
+}
+
+func (e *evaluated) answer(d *drafted, target Platform) *answer {
+	all := slices.Concat(e.scope(target).diags, d.diags)
+	e.chain(d, target, &all)
 	a := &answer{}
 	if !all.HasErrors() {
-		a.body = &b.Body
+		a.body = &d.Body
 	}
 	for _, dg := range all.Sorted() {
-		if !e.reported.has(dg) {
-			if target != (Platform{}) {
-				dg.Detail = fmt.Sprintf("%s (For the target %s.)", dg.Detail, target)
-			}
-			a.diags = append(a.diags, dg)
+		if e.reported.has(dg) {
+			continue
 		}
+		if target != (Platform{}) {
+			dg.Detail = fmt.Sprintf("%s (For the target %s.)", dg.Detail, target)
+		}
+		a.diags = append(a.diags, dg)
 	}
 	return a
 }

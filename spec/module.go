@@ -93,6 +93,7 @@ func (m *module) collect(l *diag.List) {
 		}
 	}
 	m.implyContext()
+	m.decodeVariables(l)
 }
 
 func (m *module) collectBlock(d *decoder, b *hclsyntax.Block) {

@@ -45,6 +45,7 @@ var workspaceBlock = &block[workspace]{
 type variable struct {
 	name        string
 	header      diag.Range
+	block       *hclsyntax.Block // until it is decoded
 	typ, def    hclsyntax.Attribute
 	description Attr[string]
 	validations []*validation

@@ -61,8 +61,18 @@ func (m *module) collectVariable(d *decoder, b *hclsyntax.Block, name string) {
 		d.declaredTwice(b, variableBlock.name, name, first.header)
 		return
 	}
-	v, _ := variableBlock.decode(d, source{label: name, body: b.Body, header: headerRange(b)})
-	m.variables[name] = v
+	m.variables[name] = &variable{name: name, header: headerRange(b), block: b}
+}
+
+// decodeVariables reads the blocks once all names are known, since a mistake
+// in one is answered with the names that there are.
+func (m *module) decodeVariables(l *diag.List) {
+	d := &decoder{mod: m, diags: l, ctx: &hcl.EvalContext{Functions: m.functions}}
+	for _, name := range m.variableNames() {
+		v := m.variables[name]
+		decoded, _ := variableBlock.decode(d, source{label: name, body: v.block.Body, header: v.header})
+		m.variables[name] = decoded
+	}
 }
 
 // evaluateVariables gives each variable its value. One that is wrong becomes

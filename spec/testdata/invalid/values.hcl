@@ -104,6 +104,8 @@ image "config" {
     A   = 1.20                                           # want: Invalid value | write "1.20"
     "B=" = "x"                                           # want: Invalid value | no "="
     C   = ["x"]                                          # want: Invalid value | a list
+    E   = "1"
+    E   = "2"                                            # want: Key written twice | The key "E"
     D   = base.tag                                       # want: Invalid value | cannot be used as a string
   }
   path_prepend = ["/a", "/a"]                            # want: Invalid value | "/a" twice

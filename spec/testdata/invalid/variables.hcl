@@ -34,6 +34,11 @@ variable "half" {
   }
 }
 
+variable "described" {
+  default     = 1
+  description = local.nothing # want: Unknown name | local.nothing is not declared
+}
+
 variable "secretive" {
   default   = 1
   sensitive = true # want: Unknown attribute | a `secret` block
