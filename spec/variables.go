@@ -237,8 +237,8 @@ func (g given) convert(d *decoder, typ constraint) (cty.Value, error) {
 	var l diag.List
 	inner := *d
 	inner.diags = &l
-	v, ok := inner.value(expr, variableBlock.fixed)
-	if !ok {
+	v, _ := inner.value(expr, variableBlock.fixed)
+	if l.HasErrors() {
 		return cty.NilVal, fmt.Errorf("%q: %s", g.text, l[0].Detail)
 	}
 	return typ.convert(v)

@@ -1,0 +1,179 @@
+package spec
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+func TestAtIsPure(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{Dir: "testdata/checkout"})
+	addr := s.Selected[0]
+	first := mustAt(t, s, addr, amd64)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for _, target := range []Platform{arm64, amd64} {
+				if b, l := s.At(addr, target); b == nil || len(l) > 0 || (target == amd64) != (b == first) {
+					t.Errorf("for %s: %p, first %p, %v", target, b, first, l)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// A mistake that only one target makes is found by At for that target, names
+// it, and is no mistake for another.
+func TestAtFindsWhatDependsOnTheTarget(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, `
+-- image.hcl --
+locals {
+  mode = { amd64 = "0755", arm64 = "rwx" }[target.arch]
+}
+image "i" {
+  from = scratch
+  file {
+    path    = "/a"
+    content = "a"
+    mode    = local.mode
+  }
+  run {
+    command = ["true"]
+    outputs = [target.arch == "amd64" ? "/x" : "/x/../y"]
+  }
+}
+`)
+	s := mustLoad(t, Options{Dir: dir})
+	mustAt(t, s, s.Selected[0], amd64)
+	for range 2 {
+		b, l := s.At(s.Selected[0], arm64)
+		if b != nil || len(l) != 2 {
+			t.Fatalf("body %v, %d mistakes", b, len(l))
+		}
+		for _, d := range l {
+			if !strings.Contains(d.Detail, "(For the target linux/arm64.)") {
+				t.Errorf("%s: %s", d.Range, d.Detail)
+			}
+		}
+	}
+}
+
+// What Load said is not said again, and a body with mistakes is not given.
+func TestAtDoesNotRepeatLoad(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "-- image.hcl --\nimage \"i\" {\n  from = base.none\n}\nimage \"j\" {\n  from = scratch\n}\n")
+	s, l := Load(context.Background(), Options{Dir: dir, Build: amd64})
+	if len(l) != 1 {
+		t.Fatalf("%d mistakes", len(l))
+	}
+	if b, again := s.At(s.Images[0].Addr, amd64); b != nil || len(again) > 0 {
+		t.Errorf("body %v, mistakes %v", b, again)
+	}
+	mustAt(t, s, s.Images[1].Addr, amd64)
+}
+
+func TestAtUnknownAddress(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{Dir: "testdata/checkout"})
+	module := s.Selected[0].Module
+	for _, a := range []Addr{
+		{}, {Module: module, Kind: KindStage, Name: "none"}, {Module: module, Kind: KindBase, Name: "go"},
+		{Module: "//elsewhere", Kind: KindImage, Name: "checkout"},
+		{Module: module, Kind: KindImage, Name: "checkout", Key: "k"},
+	} {
+		if b, l := s.At(a, amd64); b != nil || len(l) != 1 || l[0].Summary != "Unknown address" {
+			t.Errorf("%s: %v %v", a, b, l)
+		}
+	}
+}
+
+func TestCancelledLoad(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if s, _ := Load(ctx, Options{Dir: "testdata/checkout"}); s != nil {
+		t.Error("a spec in spite of the cancelled context")
+	}
+}
+
+// Whatever the bytes are, Load answers with diagnostics that have a place and
+// say something, and evaluates what it accepts for any target.
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"testdata/invalid/*.hcl", "testdata/checkout/*.hcl", "testdata/body/*.txtar"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("no files %s: %v", pattern, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			_, text, _ := strings.Cut(string(data), "-- image.hcl --\n")
+			text, _, _ = strings.Cut(text, "-- want/")
+			if text == "" {
+				text = string(data)
+			}
+			f.Add([]byte(text))
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "image.hcl"), data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		for _, partial := range []bool{false, true} {
+			s, l := Load(context.Background(), Options{Dir: dir, Build: amd64, Version: "0.1.0", Partial: partial})
+			for _, d := range l {
+				if d.Summary == "" || d.Detail == "" || d.Range.IsZero() {
+					t.Errorf("%s: %q: %q", d.Range, d.Summary, d.Detail)
+				}
+			}
+			if s == nil {
+				continue
+			}
+			for _, i := range s.Images {
+				_, more := s.At(i.Addr, arm64)
+				if len(l) == 0 && len(more) > 0 && !strings.Contains(string(data), "target") {
+					t.Errorf("found only for a target: %v", more)
+				}
+			}
+		}
+	})
+}
+
+// A file must be judged while it is typed: 10 ms in process is the budget of
+// which the rules and the lock need a part.
+func TestLoadIsFast(t *testing.T) {
+	var text strings.Builder
+	for i := range 200 {
+		text.WriteString("stage \"s" + strings.Repeat("x", i) + "\" {\n  from = scratch\n  run {\n    command = [\"make\", \"-j\", \"4\"]\n    env = { A = target.arch }\n  }\n}\n")
+	}
+	dir := tree(t, "-- image.hcl --\n"+text.String())
+	best := time.Hour
+	for range 10 {
+		begin := time.Now()
+		mustLoad(t, Options{Dir: dir})
+		best = min(best, time.Since(begin))
+	}
+	// Ten times the budget for a file ten times a usual one: what fails here
+	// is an algorithm, not a busy machine.
+	if best > 100*time.Millisecond {
+		t.Errorf("200 stages took %s", best)
+	}
+}
+
+func BenchmarkLoad(b *testing.B) {
+	for b.Loop() {
+		if _, l := Load(context.Background(), Options{Dir: "testdata/checkout", Build: amd64}); len(l) > 0 {
+			b.Fatal(l)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package spec
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/tools/txtar"
+
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+const emptyImage = "image \"x\" {\n  from = scratch\n}\n"
+
+// tree writes files given as a txtar archive into a folder that a git work
+// tree borders, so that nothing above it matters.
+func tree(t *testing.T, archive string) string {
+	t.Helper()
+	dir := t.TempDir()
+	unpack(t, dir, txtar.Parse([]byte(archive+"\n-- .git/HEAD --\n")))
+	return dir
+}
+
+// oneError loads and demands exactly one mistake.
+func oneError(t *testing.T, opts Options, summary, detail string) diag.Diagnostic {
+	t.Helper()
+	opts.Build = amd64
+	_, l := Load(context.Background(), opts)
+	if len(l) != 1 || l[0].Summary != summary || !strings.Contains(l[0].Detail, detail) {
+		for _, d := range l.Sorted() {
+			t.Logf("%s: %s: %s", d.Range, d.Summary, d.Detail)
+		}
+		t.Fatalf("%d diagnostics; want one, %q | %q", len(l), summary, detail)
+	}
+	return l[0]
+}
+
+func addrs(list []Addr) []string {
+	var out []string
+	for _, a := range list {
+		out = append(out, a.String())
+	}
+	return out
+}
+
+func TestWorkspaceIsTheOutermostFile(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, `
+-- specbuild.hcl --
+specbuild {
+  required_version = ">= 0.1"
+}
+workspace {
+  name = "shop"
+}
+-- services/web/.git --
+gitdir: elsewhere
+-- services/web/image.hcl --
+context "shared" {
+  path = "//lib"
+}
+image "web" {
+  from   = scratch
+  labels = { m = path.module, r = path.root }
+}
+-- lib/x --
+`)
+	s := mustLoad(t, Options{Dir: filepath.Join(dir, "services/web"), Version: "0.1.0"})
+	if s.Root != dir || s.Name != "shop" {
+		t.Errorf("root %s, name %s", s.Root, s.Name)
+	}
+	if got := addrs(s.Selected); !slices.Equal(got, []string{"//services/web:image.web"}) {
+		t.Errorf("selected %v", got)
+	}
+	if c := s.Contexts[1]; c.Path.V != "lib" || c.Dir != filepath.Join(dir, "lib") {
+		t.Errorf("context %+v", c)
+	}
+	b := mustAt(t, s, s.Selected[0], amd64)
+	if b.Image.Labels[0].Value != "//services/web" || b.Image.Labels[1].Value != "//" {
+		t.Errorf("labels %+v", b.Image.Labels)
+	}
+}
+
+func TestWorkspaceEndsAtTheGitWorkTree(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	unpack(t, dir, txtar.Parse([]byte("-- specbuild.hcl --\nworkspace {\n  name = \"outside\"\n}\n-- repo/.git/HEAD --\n-- repo/image.hcl --\n"+emptyImage)))
+	s := mustLoad(t, Options{Dir: filepath.Join(dir, "repo")})
+	if s.Root != filepath.Join(dir, "repo") || s.Name != "repo" {
+		t.Errorf("root %s, name %s", s.Root, s.Name)
+	}
+}
+
+func TestWorkspaceMistakes(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ name, file, summary, detail string }{
+		{"members", "workspace {\n  members = [\"a\"]\n}\n", "Not supported yet", "members"},
+		{"policy", "workspace {\n  policy = []\n}\n", "Not supported yet", "built-in rules"},
+		{"engine", "engine \"buildkit\" {}\n", "Not supported yet", "workspace { name } only"},
+		{"base", "base \"x\" {\n  image = \"a:1\"\n}\n", "Not supported yet", "Write base in the folder"},
+		{"image", emptyImage, "Unknown block", "image.hcl"},
+		{"nonsense", "wrokspace {}\n", "Unknown block", "Did you mean \"workspace\"?"},
+		{"twice", "workspace {}\nworkspace {}\n", "Block written twice", "once"},
+		{"label", "workspace \"x\" {}\n", "Too many labels", "no label"},
+		{"name", "workspace {\n  name = \"My Shop\"\n}\n", "Invalid value", "is not a name"},
+		{"syntax", "workspace {\n", "Unclosed block", ""},
+		{"version", "specbuild {\n  required_version = \">= 2\"\n}\n", "Wrong version", "Install another"},
+		{"attribute", "name = \"x\"\n", "Unknown attribute", "name"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := tree(t, "-- specbuild.hcl --\n"+c.file+"-- m/image.hcl --\n"+emptyImage)
+			d := oneError(t, Options{Dir: filepath.Join(dir, "m"), Version: "0.1.0"}, c.summary, c.detail)
+			if d.Range.File != "../specbuild.hcl" || d.Range.Start.Line == 0 {
+				t.Errorf("at %s", d.Range)
+			}
+		})
+	}
+}
+
+func TestWorkspaceBelowAnother(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "-- specbuild.hcl --\nworkspace {}\n-- a/specbuild.hcl --\nworkspace {}\n-- a/b/image.hcl --\n"+emptyImage)
+	d := oneError(t, Options{Dir: filepath.Join(dir, "a/b")}, "Workspace in a workspace", "Remove it")
+	if d.Range.File != "../specbuild.hcl" {
+		t.Errorf("at %s", d.Range)
+	}
+}
+
+func TestArguments(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, `
+-- specbuild.hcl --
+workspace {}
+-- a/image.hcl --
+image "one" {
+  from = scratch
+}
+-- a/two.image.hcl --
+image "two" {
+  from = image.one
+}
+-- b/image.hcl --
+image "one" {
+  from = scratch
+}
+-- b/other.hcl --
+this is not read
+-- c/README --
+`)
+	cases := []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"a"}, []string{"//a:image.one", "//a:image.two"}},
+		{[]string{"a/image.hcl"}, []string{"//a:image.one"}},
+		{[]string{"a/two.image.hcl", "a"}, []string{"//a:image.one", "//a:image.two"}},
+		{[]string{"b", "a/two.image.hcl"}, []string{"//a:image.two", "//b:image.one"}},
+	}
+	for _, c := range cases {
+		t.Run(strings.Join(c.args, " "), func(t *testing.T) {
+			t.Parallel()
+			s := mustLoad(t, Options{Dir: dir, Args: c.args})
+			if got := addrs(s.Selected); !slices.Equal(got, c.want) {
+				t.Errorf("selected %v, want %v", got, c.want)
+			}
+			if _, ok := s.Files["a/image.hcl"]; !ok && c.args[0] != "b" {
+				t.Errorf("files %v", s.Files)
+			}
+		})
+	}
+	for arg, want := range map[string][2]string{
+		"nowhere":      {"Spec not found", "no such file"},
+		"c":            {"Spec not found", "no image.hcl"},
+		"b/other.hcl":  {"Not a spec", "NAME.image.hcl"},
+		"./...":        {"Not supported yet", "Patterns"},
+		"x.image.yaml": {"Spec not found", ""},
+	} {
+		t.Run("wrong "+arg, func(t *testing.T) {
+			t.Parallel()
+			oneError(t, Options{Dir: dir, Args: []string{arg}}, want[0], want[1])
+		})
+	}
+}
+
+func TestYAMLIsRefusedNotPassedOver(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "-- image.hcl --\n"+emptyImage+"-- more.image.yaml --\nimage: {}\n")
+	d := oneError(t, Options{Dir: dir}, "Not supported yet", "YAML")
+	if d.Range.File != "more.image.yaml" {
+		t.Errorf("at %s", d.Range)
+	}
+}
+
+func TestFoldersWithoutACommonWorkspace(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "-- a/image.hcl --\n"+emptyImage+"-- b/image.hcl --\n"+emptyImage)
+	oneError(t, Options{Dir: dir, Args: []string{"a", "b"}}, "Several workspaces", "a folder above both")
+}
+
+func TestContextMustNotLeaveByALink(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "-- image.hcl --\ncontext \"c\" {\n  path = \"link\"\n}\n"+emptyImage)
+	if err := os.Symlink(t.TempDir(), filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	oneError(t, Options{Dir: dir}, "Invalid value", "leads out of the workspace")
+}
+
+// Bytes that are no spec at all are answered at their place.
+func TestUnreadableSpecs(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ text, summary string }{
+		"binary": {"\x7fELF\x00\x01", "Not a text file"},
+		"large":  {strings.Repeat("# 0123456789abcdef\n", 600_000), "File too large"},
+		"deep":   {"locals {\n  a = " + strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000) + "\n}\n", "Nested too deep"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "image.hcl"), []byte(c.text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			oneError(t, Options{Dir: dir}, c.summary, "")
+		})
+	}
+}
