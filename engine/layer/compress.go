@@ -15,8 +15,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// GzipLevel is the one level of all gzip layers (docs/adr/0003-gzip-level.md).
-const GzipLevel = 3
+// gzipLevel is the one level of all gzip layers (docs/adr/0003-gzip-level.md).
+const gzipLevel = 3
 
 // The parts of a compressor's id that change its bytes. A golden test fails
 // when the library's output changes and these do not.
@@ -74,7 +74,7 @@ type codec struct {
 func (c Compressor) codec(workers int) (codec, error) {
 	switch c.Kind {
 	case "", "gzip":
-		return gzipCodec(workers), nil
+		return gzipCodec(workers, gzipLevel), nil
 	case "zstd":
 		return zstdCodec(workers)
 	case "none":
@@ -87,7 +87,7 @@ func (c Compressor) codec(workers int) (codec, error) {
 // deflate streams, each ended by a sync flush, need no border in the format.
 // Concatenated members were tried and dropped: programs that inflate once
 // read the first and stop, with no error.
-func gzipCodec(workers int) codec {
+func gzipCodec(workers, level int) codec {
 	pool := make(chan *flate.Writer, workers)
 	return codec{
 		header: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff},
@@ -99,7 +99,7 @@ func gzipCodec(workers int) codec {
 				w.Reset(out)
 			default:
 				var err error
-				if w, err = flate.NewWriter(out, GzipLevel); err != nil {
+				if w, err = flate.NewWriter(out, level); err != nil {
 					return nil, err
 				}
 			}
@@ -164,6 +164,10 @@ func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.start(out, codec, workers), nil
+}
+
+func (c Compressor) start(out io.Writer, codec codec, workers int) *BlobWriter {
 	b := &BlobWriter{
 		codec: codec, cache: c.Cache, id: c.ID(), out: out,
 		order: make(chan *job, 2*workers), jobs: make(chan *job, 2*workers), done: make(chan struct{}),
@@ -172,7 +176,7 @@ func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
 		go b.work()
 	}
 	go b.assemble()
-	return b, nil
+	return b
 }
 
 // Compress makes a blob of a whole tar: its digest and its size in bytes.

@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"math/rand/v2"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -308,6 +309,34 @@ func BenchmarkCompress(b *testing.B) {
 				if _, _, err := (Compressor{Kind: kind}).Compress(io.Discard, bytes.NewReader(data)); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// The measurement behind docs/adr/0003-gzip-level.md; LAYER_TAR names a tar.
+func BenchmarkGzipLevels(b *testing.B) {
+	file := os.Getenv("LAYER_TAR")
+	if file == "" {
+		b.Skip("needs LAYER_TAR, a tar to compress")
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for level := 1; level <= 9; level++ {
+		b.Run(fmt.Sprint(level), func(b *testing.B) {
+			b.SetBytes(int64(len(data)))
+			for b.Loop() {
+				w := Compressor{}.start(io.Discard, gzipCodec(2, level), 2)
+				if _, err := w.Write(data); err != nil {
+					b.Fatal(err)
+				}
+				if err := w.Close(); err != nil {
+					b.Fatal(err)
+				}
+				_, size := w.Blob()
+				b.ReportMetric(float64(size), "bytes")
 			}
 		})
 	}

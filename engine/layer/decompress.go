@@ -13,12 +13,6 @@ import (
 	"github.com/mikelolasagasti/xz"
 )
 
-// magics are how compressed files start.
-var magics = []struct{ kind, magic string }{
-	{"gzip", "\x1f\x8b"}, {"zstd", "\x28\xb5\x2f\xfd"}, {"zstd", "\x50\x2a\x4d\x18"},
-	{"xz", "\xfd7zXZ\x00"}, {"bzip2", "BZh"}, {"zip", "PK\x03\x04"}, {"zip", "PK\x05\x06"},
-}
-
 // ratioFree is how many bytes are unpacked before the ratio is judged: a
 // small file of zeros is no attack.
 const ratioFree = 64 << 20
@@ -59,12 +53,20 @@ type ratioReader struct {
 	made  int64
 }
 
-// kind looks at the first bytes; "" is anything unknown.
+// kind looks at the first bytes; "" is anything unknown. Names and media
+// types are claims, the bytes are what will be read.
 func (r *ratioReader) kind() string {
 	start, _ := r.in.Peek(6)
-	for _, m := range magics {
+	for _, m := range []struct{ kind, magic string }{
+		{"gzip", "\x1f\x8b"},
+		{"zstd", "\x28\xb5\x2f\xfd"},
+		{"zstd", "\x50\x2a\x4d\x18"}, // a frame to skip: of its sixteen magics, the one that tools write
+		{"xz", "\xfd7zXZ\x00"},
+		{"bzip2", "BZh"},
+		{"zip", "PK\x03\x04"},
+		{"zip", "PK\x05\x06"}, // an empty one
+	} {
 		if bytes.HasPrefix(start, []byte(m.magic)) {
-			// A frame that zstd skips has sixteen magics; tools write the first.
 			return m.kind
 		}
 	}

@@ -11,10 +11,6 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// errMissing is the reason of a path whose directory or file is not there,
-// and that no link led to.
-var errMissing = fs.ErrNotExist
-
 // Below is what a layer is put on, as far as it is known: a [Tree] knows
 // all, a [Shape] only what placement cannot guess.
 type Below interface {
@@ -38,7 +34,7 @@ func (t *Tree) Resolve(path string) (string, error) {
 	r := resolver{below: t}
 	resolved, err := r.resolve(clean)
 	if err == nil && r.missing {
-		err = errMissing
+		err = fs.ErrNotExist
 	}
 	if err != nil {
 		return "", fmt.Errorf("resolve %q: %w", "/"+clean, err)
@@ -125,4 +121,4 @@ func (t Type) noun() string {
 }
 
 // isMissing reports whether a path was refused because nothing is there.
-func isMissing(err error) bool { return errors.Is(err, errMissing) }
+func isMissing(err error) bool { return errors.Is(err, fs.ErrNotExist) }

@@ -44,7 +44,7 @@ func (t *Tree) Shape() Shape {
 // Lookup gives the entry of a path, if the shape holds it.
 func (s Shape) Lookup(path string) (Entry, bool) {
 	if path == "" {
-		return rootEntry[0], true
+		return plainRoot(), true
 	}
 	i := sort.Search(len(s.entries), func(i int) bool { return comparePaths(s.entries[i].Path, path) >= 0 })
 	if i == len(s.entries) || s.entries[i].Path != path {

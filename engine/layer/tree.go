@@ -21,8 +21,8 @@ type Tree struct {
 // ref is the place of an entry: layers[layer][index].
 type ref struct{ layer, index uint32 }
 
-// rootEntry is the root directory of a tree whose layers do not state one.
-var rootEntry = []Entry{{Type: Dir, Mode: 0o755}}
+// plainRoot is the root directory of a tree whose layers do not state one.
+func plainRoot() Entry { return Entry{Type: Dir, Mode: 0o755} }
 
 // Merge stacks tables, lowest first. It fails when a table is not sound: a
 // path that is not clean, twice in one table, or below something in the same
@@ -83,7 +83,7 @@ func (t *Tree) Lookup(path string) (Entry, bool) {
 		return *t.at(i), true
 	}
 	if path == "" {
-		return rootEntry[0], true
+		return plainRoot(), true
 	}
 	return Entry{}, false
 }
