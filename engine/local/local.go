@@ -28,6 +28,7 @@ type Options struct {
 	Registry   *image.Registry
 	Sandbox    sandbox.Runner // runs steps; nil where this machine cannot
 	Machine    Machine        // what this machine can run
+	Fetcher    Fetcher        // brings packages; nil where all are in the store
 	Compressor layer.Compressor
 	Parallel   int  // steps at once; 0 is the number of cores
 	KeepFailed bool // leave a failed step's upper directory behind

@@ -251,3 +251,10 @@ func TestFailedStepSaysEverything(t *testing.T) {
 }
 
 func asStep(err error, se **engine.StepError) bool { return errors.As(err, se) }
+
+func mustWrite(t *testing.T, dir, name, content string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
