@@ -93,16 +93,19 @@ type scanner struct {
 	tar    *tar.Reader
 	opts   ReadOptions
 	limits Limits
-	seen   map[string]int // path → place in entries; deletions are kept apart by a zero byte
+	seen   map[string]int  // path → place in entries; deletions are kept apart by a zero byte
+	linked map[string]bool // files that have hard links
+	parent map[string]bool // directories that were not stated but used
 	out    []Entry
 	size   int64
+	sparse int64 // bytes of sparse files so far
 	buf    []byte
 }
 
 func newScanner(r io.Reader, opts ReadOptions) *scanner {
 	return &scanner{
 		tar: tar.NewReader(r), opts: opts, limits: opts.Limits.withDefaults(),
-		seen: make(map[string]int), buf: make([]byte, smallFile),
+		seen: make(map[string]int), linked: make(map[string]bool), parent: make(map[string]bool), buf: make([]byte, smallFile),
 	}
 }
 
@@ -139,6 +142,15 @@ func (s *scanner) scan(each func(*Entry, io.Reader) error) ([]Entry, error) {
 // as unpacking does.
 func (s *scanner) remember(e Entry) {
 	key := seenKey(&e)
+	if e.Type == Hardlink {
+		s.linked[e.Link] = true
+	}
+	for dir, _ := splitPath(e.Path); dir != "" && !s.parent[dir]; dir, _ = splitPath(dir) {
+		if _, stated := s.seen[dir]; stated {
+			break
+		}
+		s.parent[dir] = true
+	}
 	if i, ok := s.seen[key]; ok {
 		s.out[i] = e
 		return
@@ -210,7 +222,27 @@ func (s *scanner) checkLimits(path string, h *tar.Header) error {
 		return fmt.Errorf("with its %d bytes the layer holds more than the %d that there is room for", h.Size, l.Size)
 	}
 	s.size += h.Size
+	if isSparse(h) {
+		// Its holes cost the sender nothing, and us all their bytes.
+		if s.sparse += h.Size; s.sparse > sparseSize {
+			return fmt.Errorf("makes the sparse files of the layer larger than %d bytes", sparseSize)
+		}
+	}
 	return nil
+}
+
+// isSparse reports whether a file has holes, in GNU's old form or in one of
+// its PAX forms.
+func isSparse(h *tar.Header) bool {
+	if h.Typeflag == tar.TypeGNUSparse {
+		return true
+	}
+	for key := range h.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // checkPlace refuses an entry that is reached through something that is no
@@ -228,6 +260,12 @@ func (s *scanner) checkPlace(e *Entry) error {
 	}
 	if old, ok := s.seen[seenKey(e)]; ok && s.out[old].Type != e.Type {
 		return fmt.Errorf("is there twice, as a %s and as a %s", s.out[old].Type.noun(), e.Type.noun())
+	}
+	if s.parent[e.Path] && !e.Type.deletes() && e.Type != Dir {
+		return fmt.Errorf("is a %s, but the same layer has something below it", e.Type.noun())
+	}
+	if s.linked[e.Path] && !e.Type.deletes() {
+		return errors.New("is there twice, and a hard link to the first was made in between")
 	}
 	if e.Type != Hardlink {
 		return nil

@@ -2,6 +2,14 @@ package layer
 
 import "strings"
 
+// sparseSize and sparseShare are rule 9: a file larger than 64 MB that
+// occupies less than an eighth of its size would fill the layer with zeros
+// (lastlog after useradd -u 2000000000 is 580 GB).
+const (
+	sparseSize  = 64 << 20
+	sparseShare = 8
+)
+
 // UpperOptions say how the upper directory of an overlay becomes a layer.
 type UpperOptions struct {
 	// Below is what the overlay had below. Without it (nil) nothing can be

@@ -15,14 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sparseSize and sparseShare are rule 9: a file larger than 64 MB that
-// occupies less than an eighth of its size would fill the layer with zeros
-// (lastlog after useradd -u 2000000000 is 580 GB).
-const (
-	sparseSize  = 64 << 20
-	sparseShare = 8
-)
-
 // FromUpper reads what a step changed from the upper directory of its
 // overlay, by the rules of a layer: deletions are explicit, mount stubs and
 // what equals the layers below are dropped, sockets are dropped with a note,
