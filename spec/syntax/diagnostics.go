@@ -111,6 +111,10 @@ func firstPlace(file, text string) (diag.Note, bool) {
 	return diag.Note{Message: "It is set here first.", Range: diag.Range{File: file, Start: p, End: end}}, true
 }
 
+// maxMistakes is how many lines of one file are looked at for syntax errors:
+// a file that is no spec at all has one a line, and each costs a search.
+const maxMistakes = 100
+
 // parseDiagnostics converts what the parser says about src. After a mistake
 // the parser looks for a place to go on and often reports the same one again
 // from there, so the first one of a line, and of a template sequence, counts.
@@ -123,21 +127,24 @@ func parseDiagnostics(diags hcl.Diagnostics, src []byte, lex lexer) diag.List {
 	lines, openers := make(map[int]bool), make(map[int]bool)
 	kept := l[:0]
 	for _, d := range l {
+		if lines[d.Range.Start.Line] || len(lines) == maxMistakes {
+			continue
+		}
+		lines[d.Range.Start.Line] = true
 		opener, inTemplate := enclosingTemplate(tokens, d.Range.Start.Byte)
 		if !inTemplate && strings.HasPrefix(d.Summary, "Unclosed template") {
 			opener, inTemplate = unclosedTemplate(tokens)
 		}
-		repeated := lines[d.Range.Start.Line] || inTemplate && openers[opener.Range.Start.Byte]
-		lines[d.Range.Start.Line] = true
 		if inTemplate {
+			if openers[opener.Range.Start.Byte] {
+				continue
+			}
 			openers[opener.Range.Start.Byte] = true
 			d.Fix = EscapeFix(src, Range(opener.Range))
 			d.Detail = strings.TrimSpace(d.Detail) + "\n\n" + EscapeHint
 			d = atOpener(d, Range(opener.Range))
 		}
-		if !repeated {
-			kept = append(kept, d)
-		}
+		kept = append(kept, d)
 	}
 	return kept
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -120,6 +121,21 @@ func TestSchemaWordsAreOurs(t *testing.T) {
 		if !strings.Contains(strings.Join(got, ", "), w) {
 			t.Errorf("no %q in %q", w, got)
 		}
+	}
+}
+
+// A file of mistakes costs no more than one of sense.
+func TestManyMistakesAreCut(t *testing.T) {
+	t.Parallel()
+	start := time.Now()
+	if _, l := Parse("f", []byte(strings.Repeat("a=", 50_000))); len(l) != 1 {
+		t.Errorf("one line: %d mistakes", len(l))
+	}
+	if _, l := Parse("f", []byte(strings.Repeat("a == 1\n", 50_000))); len(l) != maxMistakes {
+		t.Errorf("many lines: %d mistakes", len(l))
+	}
+	if d := time.Since(start); d > 20*time.Second {
+		t.Errorf("it took %v", d)
 	}
 }
 
