@@ -133,7 +133,10 @@ func (in *installation) systemd() error {
 		return err
 	}
 	before := *x
-	for _, words := range in.configLines("usr/lib/sysusers.d") {
+	// Fixed ids first, so that none of them is given away before.
+	lines := in.configLines("usr/lib/sysusers.d")
+	slices.SortStableFunc(lines, func(a, b []string) int { return fixedID(b) - fixedID(a) })
+	for _, words := range lines {
 		x.declare(words)
 	}
 	if x.passwd != before.passwd {
@@ -194,6 +197,14 @@ func splitWords(line string) []string {
 		}
 	}
 	return words
+}
+
+// fixedID is 1 for a line of sysusers.d that states an id.
+func fixedID(words []string) int {
+	if len(words) > 2 && words[2] != "" && digit(words[2][0]) {
+		return 1
+	}
+	return 0
 }
 
 // declare adds what a line of sysusers.d(5) says: u, g and m.

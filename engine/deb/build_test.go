@@ -209,7 +209,9 @@ func content(t testing.TB, r Result, path string) string {
 	return string(data)
 }
 
-func warned(r Result, part string) bool { return strings.Contains(strings.Join(r.Warnings, "\n"), part) }
+func warned(r Result, part string) bool {
+	return strings.Contains(strings.Join(r.Warnings, "\n"), part)
+}
 
 // below turns what was installed into what a next step stands on.
 func below(t testing.TB, results ...Result) Below {

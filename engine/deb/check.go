@@ -13,7 +13,8 @@ import (
 // scripts, cron jobs) wait for a system that an image is not.
 var programDirs = [...]string{"usr/bin/", "usr/sbin/", "usr/games/", "usr/libexec/"}
 
-// ownLoaderDirs are configured by libc6 and built into the loader besides.
+// standardLoaderFile reports whether libc6 ships the file: what it names is
+// built into the loader besides.
 func standardLoaderFile(name string) bool {
 	return name == "libc.conf" || strings.Contains(name, "-linux-gnu")
 }
@@ -27,6 +28,10 @@ func (in *installation) check() error {
 			in.warn("%s adds library folders in /%s, and there is no ld.so.cache: set LD_LIBRARY_PATH, or configure = true.", n.archive.Name, p)
 		}
 	}
+	x, err := in.readIDs()
+	if err != nil {
+		return err
+	}
 	for _, a := range in.archives {
 		found := in.scripts[a]
 		if found == nil {
@@ -35,7 +40,13 @@ func (in *installation) check() error {
 		if madeByScripts(a.Name) || found.generated {
 			in.warn("%s is made by its scripts, which an unpacked root does not run: use configure = true, or write its configuration.", a.Name)
 		}
-		if names := slices.Compact(slices.Sorted(slices.Values(found.accounts))); len(names) > 0 {
+		names := slices.Compact(slices.Sorted(slices.Values(found.accounts)))
+		names = slices.DeleteFunc(names, func(name string) bool {
+			_, user := x.users[name]
+			_, group := x.groups[name]
+			return user || group
+		})
+		if len(names) > 0 {
 			in.warn("%s wants the account %s: add a user step.", a.Name, strings.Join(names, ", "))
 		}
 	}

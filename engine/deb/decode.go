@@ -24,7 +24,7 @@ const (
 	maxUnpacked = 32 << 30
 	maxEntries  = 2_000_000
 	maxPath     = 4096 // PATH_MAX
-	slack       = 256 << 20
+	slack       = 64 << 20
 )
 
 // decodeInto decodes one .deb into the store.
