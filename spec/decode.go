@@ -178,6 +178,8 @@ func (b *block[T]) complete(d *decoder, t *T, src source, written map[string]boo
 		case len(have) > 1:
 			d.diags.Errorf(placeOf(src.body, have[1], src.header), "Attributes exclude each other",
 				"A %q block has %s; only one of %s may be written.", b.name, list(have, "and"), list(c.names, "and"))
+		case len(have) == 0 && len(c.names) == 1:
+			d.diags.Errorf(src.header, "Missing block", "A %q block needs a %q block.", b.name, c.names[0])
 		case len(have) == 0 && !c.optional:
 			d.diags.Errorf(src.header, "Missing attribute", "A %q block needs one of %s.", b.name, list(c.names, "and"))
 		}

@@ -77,7 +77,9 @@ func (d *decoder) expand(blk *hclsyntax.Block, emit func(*decoder, []label, *hcl
 	if !ok {
 		return
 	}
+	said := seen{}
 	for _, e := range d.elements(p.forEach.Expr) {
+		before := len(*d.diags)
 		inner := *d
 		inner.iterators = append(slices.Clone(d.iterators), iterator)
 		inner.ctx = d.ctx.NewChild()
@@ -86,6 +88,10 @@ func (d *decoder) expand(blk *hclsyntax.Block, emit func(*decoder, []label, *hcl
 		if ok {
 			emit(&inner, labels, p.content, header)
 		}
+		// What is wrong for each element is one mistake, in whichever words.
+		fresh := said.without((*d.diags)[before:])
+		said.add(fresh)
+		*d.diags = append((*d.diags)[:before], fresh...)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -43,6 +44,7 @@ func (ld *loader) module(ctx context.Context, m *module, in *inputs, ev *bodies)
 	ld.bodies(e)
 	for _, b := range m.waivers {
 		w, _ := waiverBlock.decode(d, source{body: b.Body, header: headerRange(b)})
+		m.checkWaived(w, &ld.diags)
 		ld.spec.Waivers = append(ld.spec.Waivers, w)
 	}
 	if c := m.blocks[KindContext]["default"]; c.block == nil {
@@ -50,7 +52,20 @@ func (ld *loader) module(ctx context.Context, m *module, in *inputs, ev *bodies)
 			Addr: c.addr, Path: Attr[string]{V: m.dir}, Dir: ld.absolute(m.dir),
 		})
 	}
-	e.reported = newSeen(ld.diags[before:])
+	e.reported = seen{}
+	e.reported.add(ld.diags[before:])
+}
+
+// checkWaived looks whether an address of the module names something. One of
+// another module may not be loaded: the planner judges it.
+func (m *module) checkWaived(w *Waiver, l *diag.List) {
+	if !w.Address.usable() || strings.HasPrefix(w.Address.V, "//") {
+		return
+	}
+	kind, name, _ := strings.Cut(w.Address.V, ".")
+	if names := m.declared(Kind(kind)); !slices.Contains(names, name) {
+		l.Errorf(w.Address.Range, "Unknown address", "There is no %s in this folder%s, so the waiver sets nothing aside.", w.Address.V, didYouMean(name, names))
+	}
 }
 
 // declaration decodes one named block into the Spec.
@@ -229,10 +244,7 @@ func (e *evaluated) answer(d *drafted, target Platform) *answer {
 	if !all.HasErrors() {
 		a.body = &d.Body
 	}
-	for _, dg := range all.Sorted() {
-		if e.reported.has(dg) {
-			continue
-		}
+	for _, dg := range e.reported.without(all).Sorted() {
 		if target != (Platform{}) {
 			dg.Detail = fmt.Sprintf("%s (For the target %s.)", dg.Detail, target)
 		}
@@ -242,7 +254,7 @@ func (e *evaluated) answer(d *drafted, target Platform) *answer {
 }
 
 // seen is the mistakes that were reported, by kind and place: the same one
-// may be worded with another value once the target is known.
+// may be worded with another value the next time.
 type seen map[place]bool
 
 type place struct {
@@ -250,12 +262,18 @@ type place struct {
 	at      diag.Range
 }
 
-func newSeen(l diag.List) seen {
-	s := make(seen, len(l))
+func (s seen) add(l diag.List) {
 	for _, d := range l {
 		s[place{d.Summary, d.Range}] = true
 	}
-	return s
 }
 
-func (s seen) has(d diag.Diagnostic) bool { return s[place{d.Summary, d.Range}] }
+func (s seen) without(l diag.List) diag.List {
+	var out diag.List
+	for _, d := range l {
+		if !s[place{d.Summary, d.Range}] {
+			out = append(out, d)
+		}
+	}
+	return out
+}

@@ -26,8 +26,14 @@ var (
 		}
 		return d, err
 	})
-	size     = formOf("a size", eval.ParseSize)
-	mode     = formOf("four octal digits", eval.ParseMode)
+	size  = formOf("a size", eval.ParseSize)
+	mode  = formOf("four octal digits", eval.ParseMode)
+	words = formOf("a text", func(s string) (string, error) {
+		if strings.TrimSpace(s) == "" {
+			return "", errors.New("the text is empty")
+		}
+		return s, nil
+	})
 	name     = formOf("a name", func(s string) (string, error) { return s, eval.CheckName(s) })
 	platform = formOf("a platform", parsePlatform)
 	day      = formOf("a day", parseDay)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -23,14 +24,14 @@ import (
 // known, so that its mistakes are found whatever is built later.
 //
 // The Spec is nil if nothing could be read; after errors it holds what was
-// right and must not be planned.
+// right and must not be planned. The diagnostics are sorted.
 func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
 	ld := &loader{opts: opts, spec: &Spec{Build: opts.Build, Files: map[string][]byte{}}}
 	if !ld.read(ctx) {
-		return nil, ld.diags
+		return nil, ld.diags.Sorted()
 	}
 	spec := ld.evaluate(ctx)
-	return spec, ld.diags
+	return spec, ld.diags.Sorted()
 }
 
 // loader is the state of one Load.
@@ -173,7 +174,7 @@ func (ld *loader) readModule(dir string) {
 // parse reads and parses one file; it answers nil where there is no tree.
 func (ld *loader) parse(full string) *syntax.File {
 	name := ld.shown(full)
-	data, err := os.ReadFile(full)
+	data, err := readRegular(full)
 	if err != nil {
 		ld.diags.Errorf(diag.Range{File: name}, "File not read", "%s cannot be read: %s.", name, reason(err))
 		return nil
@@ -189,6 +190,24 @@ func (ld *loader) parse(full string) *syntax.File {
 		return nil
 	}
 	return f
+}
+
+// readRegular reads a file, but waits for no pipe and reads no more than the
+// parser would take.
+func readRegular(full string) ([]byte, error) {
+	info, err := os.Stat(full)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errors.New("it is not a regular file")
+	}
+	f, err := os.Open(full)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, 4*syntax.MaxBytes))
 }
 
 func (ld *loader) readFile(m *module, full string) {

@@ -164,8 +164,8 @@ var waiverBlock = &block[Waiver]{
 	attrs: []attribute[Waiver]{
 		attr("rule", ruleID, func(w *Waiver) *Attr[string] { return &w.Rule }, "the rule's id.", required),
 		attr("address", address, func(w *Waiver) *Attr[string] { return &w.Address }, "what it is set aside for, such as \"image.web\".", required),
-		attr("reason", text, func(w *Waiver) *Attr[string] { return &w.Reason }, "why, in a sentence.", required),
-		attr("owner", text, func(w *Waiver) *Attr[string] { return &w.Owner }, "who answers for it.", required),
+		attr("reason", words, func(w *Waiver) *Attr[string] { return &w.Reason }, "why, in a sentence.", required),
+		attr("owner", words, func(w *Waiver) *Attr[string] { return &w.Owner }, "who answers for it.", required),
 		attr("expires", day, func(w *Waiver) *Attr[time.Time] { return &w.Expires }, "the last day that it holds, such as \"2027-03-31\".", required),
 	},
 }

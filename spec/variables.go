@@ -3,7 +3,6 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -267,7 +266,7 @@ func readVarFiles(opts Options, files map[string][]byte, l *diag.List) []map[str
 	var out []map[string]given
 	for _, arg := range opts.VarFiles {
 		name := filepath.ToSlash(arg)
-		data, err := os.ReadFile(inDir(opts.Dir, arg))
+		data, err := readRegular(inDir(opts.Dir, arg))
 		if err != nil {
 			l.Errorf(diag.Range{File: name}, "File not read", "The file of --var-file %s cannot be read: %s.", name, reason(err))
 			continue

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -209,6 +210,16 @@ func TestContextMustNotLeaveByALink(t *testing.T) {
 		t.Fatal(err)
 	}
 	oneError(t, Options{Dir: dir}, "Invalid value", "leads out of the workspace")
+}
+
+// A pipe is not waited for.
+func TestSpecIsARegularFile(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "image.hcl"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	oneError(t, Options{Dir: dir}, "File not read", "not a regular file")
 }
 
 // Bytes that are no spec at all are answered at their place.

@@ -15,7 +15,7 @@ image "i" {
   dynamic "file" {
     for_each = local.files
     content {
-      path    = file.key # want: Invalid value | "a" is not absolute # want: Invalid value | "b" is not absolute
+      path    = file.key # want: Invalid value | "a" is not absolute
       content = file.value
     }
   }
@@ -33,7 +33,7 @@ image "i" {
       to     = "/a"
     }
   }
-  dynamic "copy" { # want: Missing attribute | "content"
+  dynamic "copy" { # want: Missing block | "content"
     for_each = ["a"]
   }
   dynamic "copy" {

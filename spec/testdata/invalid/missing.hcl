@@ -60,7 +60,7 @@ repository "source" {
 
 waiver { # want: Missing attribute | needs "expires"
   rule    = "final-user-non-root"
-  address = "image.a"
+  address = "image.steps"
   reason  = "it is a test"
   owner   = "team"
 }
