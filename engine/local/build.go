@@ -26,7 +26,6 @@ type build struct {
 	nodes      map[dag.ID]*state // fixed when the build is made
 	selections map[dag.ID]*source.Selection
 	left       atomic.Int64 // nodes that make something and are not done
-	kept       atomic.Bool  // a failed step's directory was left
 }
 
 // state is what is known of a node. The fields after once are written inside

@@ -16,6 +16,7 @@ import (
 
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
+	"github.com/specbuild/specbuild/engine/fetch"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/sandbox"
@@ -28,7 +29,7 @@ type Options struct {
 	Registry   *image.Registry
 	Sandbox    sandbox.Runner // runs steps; nil where this machine cannot
 	Machine    Machine        // what this machine can run
-	Fetcher    Fetcher        // brings packages; nil where all are in the store
+	Fetch      *fetch.Client  // brings packages; nil where all are in the store
 	Compressor layer.Compressor
 	Parallel   int  // steps at once; 0 is the number of cores
 	KeepFailed bool // leave a failed step's upper directory behind

@@ -1,36 +1,29 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/deb"
+	"github.com/specbuild/specbuild/engine/fetch"
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
 // fixupsVersion is part of every key of unpacked packages: it moves when the
 // fix-ups give other files for the same archives.
 const fixupsVersion = "v1"
-
-// Download is a file to be fetched, by what it must turn out to be.
-type Download struct {
-	URLs   []string // of the same file, tried in order
-	Size   int64
-	SHA256 string // hexadecimal
-}
-
-// Fetcher opens downloads. Reading ends in an error when the bytes are not
-// the wanted ones: a mirror is trusted for nothing.
-type Fetcher interface {
-	Fetch(ctx context.Context, d Download, progress func(bytes int64)) (io.ReadCloser, error)
-}
 
 // packages unpacks a closure natively. Below may be nothing, or what earlier
 // packages steps have written.
@@ -54,7 +47,11 @@ func (b *build) packages(ctx context.Context, s *state, op *dag.Packages) (execu
 		if err != nil {
 			return result{}, err
 		}
-		got, err := (deb.Unpacker{Store: debStore{b.o.Store}}).Install(ctx, req)
+		u := deb.Unpacker{Store: debStore{b.o.Store}}
+		if err := b.decodeAll(ctx, u, req.Packages); err != nil {
+			return result{}, err
+		}
+		got, err := u.Install(ctx, req)
 		if err != nil {
 			return result{}, err
 		}
@@ -83,29 +80,110 @@ func (b *build) installRequest(ctx context.Context, s *state, op *dag.Packages) 
 	if tree.Len() > 0 {
 		req.Below = deb.Below{Tree: tree, Read: func(path string) ([]byte, error) { return b.readFile(ctx, s.n.Inputs[0], path) }}
 	}
+	req.Packages = b.archives(s.n, op)
+	return req, nil
+}
+
+// archives are the packages with the way to their bytes.
+func (b *build) archives(n *dag.Node, op *dag.Packages) []deb.Package {
 	t := &transfer{send: func(done, total int64) {
-		b.send(s.n, engine.Event{Kind: engine.Progress, Text: "downloading", Done: done, Total: total})
+		b.send(n, engine.Event{Kind: engine.Progress, Text: "downloading", Done: done, Total: total})
 	}}
 	mirrors := map[string][]string{}
-	for _, m := range s.n.Meta.Mirrors {
+	for _, m := range n.Meta.Mirrors {
 		mirrors[m.Name] = m.URLs
 	}
-	for _, p := range op.Packages {
-		d := Download{Size: p.Size, SHA256: p.SHA256}
+	out := make([]deb.Package, len(op.Packages))
+	for i, p := range op.Packages {
+		r := fetch.Request{Size: p.Size, SHA256: p.SHA256}
 		for _, u := range mirrors[p.Source] {
-			d.URLs = append(d.URLs, strings.TrimSuffix(u, "/")+"/"+p.Path)
+			r.URLs = append(r.URLs, strings.TrimSuffix(u, "/")+"/"+p.Path)
 		}
-		req.Packages = append(req.Packages, deb.Package{
+		out[i] = deb.Package{
 			Name: p.Name, Version: p.Version, Arch: p.Arch, SHA256: p.SHA256, Size: p.Size,
-			Open: func(ctx context.Context) (io.ReadCloser, error) {
-				if b.o.Fetcher == nil {
-					return nil, fmt.Errorf("%s %s is not in the cache, and nothing was given to fetch it", p.Name, p.Version)
-				}
-				return b.o.Fetcher.Fetch(ctx, d, t.file(p.Size))
-			},
-		})
+			Open: func(ctx context.Context) (io.ReadCloser, error) { return b.download(ctx, p, r, t) },
+		}
 	}
-	return req, nil
+	return out
+}
+
+// atOnce is how many archives are fetched at the same time: a mirror answers
+// each in some 30 ms, and most are small.
+const atOnce = 8
+
+// decodeAll brings the archives into the store, fetching and decoding at the
+// same time.
+func (b *build) decodeAll(ctx context.Context, u deb.Unpacker, packages []deb.Package) error {
+	largest := slices.Clone(packages)
+	slices.SortStableFunc(largest, func(x, y deb.Package) int { return cmp.Compare(y.Size, x.Size) })
+	eg, ctx := errgroup.WithContext(ctx)
+	eg.SetLimit(atOnce)
+	for _, p := range largest {
+		eg.Go(func() error { return u.Decode(ctx, p) })
+	}
+	return eg.Wait()
+}
+
+// download fetches one archive. What had arrived when an earlier process was
+// cut off is not fetched again.
+func (b *build) download(ctx context.Context, p dag.Package, r fetch.Request, t *transfer) (io.ReadCloser, error) {
+	if b.o.Fetch == nil {
+		return nil, fmt.Errorf("%s %s is not in the cache, and nothing was given to fetch it with", p.Name, p.Version)
+	}
+	unlock, err := b.o.Store.Lock(ctx, "blob-partial-"+p.SHA256, nil)
+	if err != nil {
+		return nil, err
+	}
+	f, err := b.o.Store.Partial(p.SHA256)
+	if err != nil {
+		unlock()
+		return nil, err
+	}
+	if st, err := f.Stat(); err == nil {
+		r.Offset = st.Size()
+	}
+	t.begin(p.Size, r.Offset)
+	if err := b.o.Fetch.Get(ctx, r, &countedFile{f, t}); err != nil {
+		f.Close()
+		unlock()
+		return nil, gone(p, err)
+	}
+	return &downloaded{f, unlock}, nil
+}
+
+// gone adds what to do when no mirror has a locked version any more: they drop
+// it at each point release and security update.
+func gone(p dag.Package, err error) error {
+	var fe *fetch.Error
+	if errors.As(err, &fe) && fe.Gone() {
+		return fmt.Errorf("%s %s is gone from the mirrors; run `specbuild lock --upgrade=%s`: %w", p.Name, p.Version, p.Name, err)
+	}
+	return fmt.Errorf("fetching %s %s: %w", p.Name, p.Version, err)
+}
+
+// downloaded is a finished download; closing it, when it has been decoded,
+// removes it.
+type downloaded struct {
+	*os.File
+	unlock func()
+}
+
+func (d *downloaded) Close() error {
+	defer d.unlock()
+	err := d.File.Close()
+	return errors.Join(err, os.Remove(d.Name()))
+}
+
+// countedFile tells what has arrived.
+type countedFile struct {
+	*os.File
+	t *transfer
+}
+
+func (c *countedFile) WriteAt(p []byte, off int64) (int, error) {
+	n, err := c.File.WriteAt(p, off)
+	c.t.add(int64(n))
+	return n, err
 }
 
 // transfer adds up the bytes of several downloads.
@@ -114,16 +192,12 @@ type transfer struct {
 	send        func(done, total int64)
 }
 
-// file announces one more download and gives the function that it reports to,
-// with all its bytes so far.
-func (t *transfer) file(size int64) func(int64) {
+func (t *transfer) begin(size, there int64) {
 	t.total.Add(size)
-	var last int64
-	return func(n int64) {
-		t.send(t.done.Add(n-last), t.total.Load())
-		last = n
-	}
+	t.add(there)
 }
+
+func (t *transfer) add(n int64) { t.send(t.done.Add(n), t.total.Load()) }
 
 // debStore keeps decoded archives as blobs, found by a record.
 type debStore struct{ store *cache.Store }

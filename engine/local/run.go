@@ -114,12 +114,7 @@ func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	keep := false
-	defer func() {
-		if !keep {
-			os.RemoveAll(scratch)
-		}
-	}()
+	defer os.RemoveAll(scratch) // a kept one is somewhere else by then
 	root := sandbox.Root{Lower: dirs, Upper: filepath.Join(scratch, "upper"), Work: filepath.Join(scratch, "work")}
 	spec, done, secrets, err := b.sandboxSpec(ctx, p, root)
 	if err != nil {
@@ -138,9 +133,10 @@ func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 	}
 	if err != nil {
 		se := b.stepError(p.n, p.op.Args, text, b.explainFull(err))
-		keep = b.o.KeepFailed
-		if keep {
-			b.keep(se, root, spec)
+		if b.o.KeepFailed {
+			if kerr := b.keep(se, scratch, root, spec); kerr != nil {
+				se.Err = errors.Join(se.Err, kerr)
+			}
 		}
 		return result{}, se
 	}
@@ -182,14 +178,19 @@ func (b *build) explainFull(err error) error {
 	return err
 }
 
-// keep says where a failed step's changes are and how to enter its root.
-func (b *build) keep(se *engine.StepError, root sandbox.Root, spec sandbox.Spec) {
-	se.Kept = root.Upper
+// keep leaves a failed step's directories behind, and says how to enter its
+// root.
+func (b *build) keep(se *engine.StepError, scratch string, root sandbox.Root, spec sandbox.Spec) error {
+	dir, err := b.o.Store.Keep(scratch)
+	if err != nil {
+		return err
+	}
+	se.Kept = filepath.Join(dir, filepath.Base(root.Upper))
 	lower := slices.Clone(root.Lower)
 	slices.Reverse(lower) // mount(8) wants the highest first
-	se.Enter = fmt.Sprintf("unshare -m sh -c 'mkdir -p %[1]s/root && mount -t overlay overlay -o lowerdir=%[2]s,upperdir=%[3]s,workdir=%[4]s %[1]s/root && exec env -i %[5]s chroot %[1]s/root /bin/sh'",
-		filepath.Dir(root.Upper), strings.Join(lower, ":"), root.Upper, root.Work, pathOf(spec.Env))
-	b.kept.Store(true)
+	se.Enter = fmt.Sprintf("unshare -m sh -c 'mkdir -p %[1]s/root && mount -t overlay overlay -o lowerdir=%[2]s,upperdir=%[1]s/upper,workdir=%[1]s/work %[1]s/root && exec env -i %[3]s chroot %[1]s/root /bin/sh'",
+		dir, strings.Join(lower, ":"), pathOf(spec.Env))
+	return nil
 }
 
 func pathOf(env []string) string {
