@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,7 +37,7 @@ type spec struct {
 	fields              string            // further lines of the control file
 	control             map[string]string // further control files
 	files               []file
-	compress            string // "", "gz" or "zst"
+	compress            string // "", "gz", "xz" or "zst"
 }
 
 func tarOf(t testing.TB, files []file) []byte {
@@ -77,6 +78,12 @@ func compressed(t testing.TB, how string, data []byte) []byte {
 		w := gzip.NewWriter(&b)
 		_, _ = w.Write(data)
 		_ = w.Close()
+	case "xz":
+		cmd := exec.Command("xz", "-1", "--threads=2", "--block-size=1MiB")
+		cmd.Stdin, cmd.Stdout = bytes.NewReader(data), &b
+		if err := cmd.Run(); err != nil {
+			t.Skip("needs xz: ", err)
+		}
 	case "zst":
 		w, err := zstd.NewWriter(&b)
 		if err != nil {

@@ -62,7 +62,7 @@ func decode(ctx context.Context, r io.Reader, sum string, w io.Writer) (*table, 
 		return nil, err
 	}
 	d := &decoder{packer: p, sum: sha256.New(), copy: make([]byte, 128<<10)}
-	readErr := d.members(tee)
+	readErr := d.members(ctx, tee)
 	// The rest is read even so: where the digest is wrong, that is the news.
 	_, err = io.Copy(io.Discard, tee)
 	if err = errors.Join(readErr, err); ctx.Err() != nil {
@@ -92,7 +92,7 @@ type decoder struct {
 
 // members reads the three members of a .deb in the order that deb(5)
 // demands.
-func (d *decoder) members(r io.Reader) error {
+func (d *decoder) members(ctx context.Context, r io.Reader) error {
 	ar, err := newArReader(r)
 	if err != nil {
 		return err
@@ -112,7 +112,7 @@ func (d *decoder) members(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if err := d.unpack(control, d.controlEntry, maxControl); err != nil {
+	if err := d.unpack(ctx, control, d.controlEntry, maxControl); err != nil {
 		return err
 	}
 	if err := d.readControl(); err != nil {
@@ -122,7 +122,7 @@ func (d *decoder) members(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return d.unpack(data, d.dataEntry, d.limit)
+	return d.unpack(ctx, data, d.dataEntry, d.limit)
 }
 
 // versionMember comes first and holds the format's version.
@@ -130,6 +130,7 @@ const versionMember = "debian-binary"
 
 type arMember struct {
 	name string
+	size int64
 	body io.Reader
 }
 
@@ -138,7 +139,7 @@ type arMember struct {
 // as deb(5) says.
 func member(ar *arReader, want string) (arMember, error) {
 	for {
-		name, _, body, err := ar.next()
+		name, size, body, err := ar.next()
 		switch {
 		case errors.Is(err, io.EOF):
 			return arMember{}, fmt.Errorf("the archive has no %s", want)
@@ -149,13 +150,13 @@ func member(ar *arReader, want string) (arMember, error) {
 		case name != want && (want == versionMember || !strings.HasPrefix(name, want+".")):
 			return arMember{}, fmt.Errorf("the archive has %q where %s must be", name, want)
 		}
-		return arMember{name, body}, nil
+		return arMember{name, size, body}, nil
 	}
 }
 
 // unpack gives the entries of a compressed tar to visit.
-func (d *decoder) unpack(m arMember, visit func(*tar.Header, io.Reader) error, limit int64) error {
-	plain, err := decompress(m.name, m.body)
+func (d *decoder) unpack(ctx context.Context, m arMember, visit func(*tar.Header, io.Reader) error, limit int64) error {
+	plain, err := decompress(ctx, m, limit)
 	if err != nil {
 		return fmt.Errorf("%s: %w", m.name, noEOF(err))
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,10 +58,31 @@ func TestDamagedArchives(t *testing.T) {
 
 func TestCompressions(t *testing.T) {
 	t.Parallel()
-	for _, how := range []string{"", "gz", "zst"} {
+	for _, how := range []string{"", "gz", "zst", "xz"} {
 		r := mustInstall(t, spec{compress: how, files: []file{{name: "./usr/f", content: "text"}}})
 		if got := content(t, r, "usr/f"); got != "text" {
 			t.Errorf("%q: %q", how, got)
+		}
+	}
+}
+
+// A member of several blocks goes through the parallel decoder.
+func TestLargeXZ(t *testing.T) {
+	t.Parallel()
+	noise := make([]byte, minParallel+2<<20)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	s := spec{compress: "xz", files: []file{{name: "./usr/noise", content: string(noise)}, {name: "./usr/zeros", content: strings.Repeat("\x00", 3<<20)}}}
+	r := mustInstall(t, s)
+	for _, f := range s.files {
+		if got := content(t, r, f.name[2:]); got != f.content {
+			t.Errorf("%s: %d bytes, want %d", f.name, len(got), len(f.content))
+		}
+	}
+	deb := s.bytes(t)
+	for name, damaged := range map[string][]byte{"flipped": append(append(bytes.Clone(deb[:len(deb)/2]), deb[len(deb)/2]^1), deb[len(deb)/2+1:]...), "cut": deb[:len(deb)*2/3]} {
+		_, err := Unpacker{}.Install(t.Context(), Request{Arch: "amd64", Packages: []Package{packageOf("x", "1", "amd64", damaged)}})
+		if err == nil || !strings.Contains(err.Error(), "data.tar.xz") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
