@@ -22,7 +22,7 @@ const gzipLevel = 3
 // when the library's output changes and these do not.
 const (
 	gzipID = "gzip+klauspost1.20.3+l3+chunks1"
-	zstdID = "zstd+klauspost1.20.3+default+chunks1"
+	zstdID = "zstd+klauspost1.20.3+default+w4m+chunks1"
 )
 
 // ChunkCache keeps compressed chunks by key, so that an unchanged part of a
@@ -117,9 +117,10 @@ func gzipCodec(workers, level int) codec {
 }
 
 // zstdCodec writes one frame a chunk; frames may follow each other (RFC
-// 8878, 3) and every decoder reads them all.
+// 8878, 3) and every decoder reads them all. A window larger than a chunk
+// finds nothing more, and costs its memory in each worker.
 func zstdCodec(workers int) (codec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(workers), zstd.WithEncoderLevel(zstd.SpeedDefault))
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(workers), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithLowerEncoderMem(true), zstd.WithWindowSize(chunkMax))
 	if err != nil {
 		return codec{}, fmt.Errorf("make a zstd encoder: %w", err)
 	}
@@ -170,6 +171,8 @@ func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
 func (c Compressor) start(out io.Writer, codec codec, workers int) *BlobWriter {
 	b := &BlobWriter{
 		codec: codec, cache: c.Cache, id: c.ID(), out: out,
+		// Two chunks a worker under way: one in work, one ready, so memory
+		// is bounded and no worker waits for the reader.
 		order: make(chan *job, 2*workers), jobs: make(chan *job, 2*workers), done: make(chan struct{}),
 	}
 	for range workers {

@@ -51,7 +51,7 @@ func TestCompressorGolden(t *testing.T) {
 	data := sampleTar(t)
 	for _, c := range []struct{ kind, id, digest string }{
 		{"gzip", "gzip+klauspost1.20.3+l3+chunks1", "sha256:dedb70acfef2dce1d9b977f00158f8116c7dc29dde5fa20fd7aee289a0babcd3"},
-		{"zstd", "zstd+klauspost1.20.3+default+chunks1", "sha256:b49bef77cdbed2320e023fd276eb5ec5b9bd2e23702b450583132549f28587b3"},
+		{"zstd", "zstd+klauspost1.20.3+default+w4m+chunks1", "sha256:d1f1978970b1816d9b6e1e2f67ddda622923d28c098614c19d15320d08ff603f"},
 		{"none", "none", digestOf(sha256.Sum256(data))},
 	} {
 		got := digestOf(sha256.Sum256(compress(t, Compressor{Kind: c.kind}, data)))

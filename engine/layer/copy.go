@@ -150,6 +150,7 @@ func (b *builder) add(s *selected, override bool) error {
 	if s.Type == Hardlink {
 		item.Type, item.Link = File, ""
 	}
+	// Two names may meet only here, behind links of what is below.
 	if old, ok := b.placed[to]; ok {
 		return &CopyError{To: "/" + to, Reason: fmt.Sprintf("two sources end up here, this one and %q; rename one, or give each a copy of its own", old.source)}
 	}
@@ -176,6 +177,8 @@ func (b *builder) folder(s *selected, item Item, override bool) error {
 		return nil // the root is always there
 	}
 	item.Path = to
+	// What is below stays, whatever the source says: /tmp keeps its sticky
+	// bit when a folder is copied there.
 	if old && !override {
 		item.Entry = b.place.existing(to)
 	}
@@ -197,6 +200,7 @@ func (b *builder) items() ([]Item, error) {
 			out = append(out, Item{Entry: e})
 		}
 	}
+	// Maps gave any order; the result, and the key made of it, has one.
 	slices.SortFunc(out, func(a, b Item) int { return comparePaths(a.Path, b.Path) })
 	b.link(out)
 	return out, nil

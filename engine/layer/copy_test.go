@@ -362,3 +362,56 @@ func TestCopyRefusesArchives(t *testing.T) {
 	_, err := copyArchive(t, "a.txt", []byte("no archive at all"), CopyRequest{To: "/opt/"})
 	wantError(t, err, "cannot unpack")
 }
+
+// The archives themselves are what a copy with unpack depends on.
+func TestSelectOfArchives(t *testing.T) {
+	t.Parallel()
+	src := treeOf(t, "f 0644 0 0 \"a.tar\" = x\nf 0644 0 0 \"b.tar\" = y")
+	entries, err := Select(CopyRequest{Sources: []string{"*.tar"}, To: "/opt/", Unpack: true}, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, lines(entries), `
+		f 0644 0 0 1 "a.tar"
+		f 0644 0 0 1 "b.tar"`)
+	_, err = Select(CopyRequest{Sources: []string{"*.zip"}, To: "/opt/", Unpack: true}, src)
+	wantError(t, err, "nothing matches")
+	_, err = Copy(CopyRequest{Sources: []string{"/"}, To: "/opt/", Unpack: true}, src, nil, &Tree{})
+	wantError(t, err, "`unpack` takes archives")
+}
+
+func TestCopyOfArchivesSaysOwnerAndMode(t *testing.T) {
+	t.Parallel()
+	data := rawTar(t,
+		tar.Header{Name: "a", Typeflag: tar.TypeReg, Mode: 0o4755, Uid: 5, Gid: 6, PAXRecords: map[string]string{"TEST.content": "a"}},
+		tar.Header{Name: "b", Typeflag: tar.TypeLink, Linkname: "a"},
+	)
+	items, err := copyArchive(t, "a.tar", data, CopyRequest{To: "/"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, lines(items), `
+		f 4755 5 6 1 "a"
+		h 4755 5 6 "b" "a"`)
+	items, err = copyArchive(t, "a.tar", data, CopyRequest{To: "/", Owner: &Owner{0, 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, lines(items), `
+		f 0755 0 0 1 "a"
+		h 0755 0 0 "b" "a"`)
+}
+
+func BenchmarkCopy(b *testing.B) {
+	src, err := Merge(bigTOC(50_000))
+	if err != nil {
+		b.Fatal(err)
+	}
+	req := CopyRequest{To: "/src/", Context: true, Exclude: []string{"**/*.md"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Copy(req, src, nil, &Tree{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

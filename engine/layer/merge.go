@@ -38,6 +38,8 @@ func (t *Tree) With(toc *TOC) (*Tree, error) {
 	layer := uint32(len(t.layers))
 	cur := 0
 	for _, c := range changes {
+		// All that is before this path is copied in one piece; cur is then
+		// at the path or behind what earlier changes deleted.
 		pos := t.seek(cur, c.path)
 		out.order = append(out.order, t.order[cur:pos]...)
 		cur = pos
@@ -46,7 +48,7 @@ func (t *Tree) With(toc *TOC) (*Tree, error) {
 		case c.delAll, c.entry >= 0 && entries[c.entry].Type != Dir:
 			cur = t.end(cur, c.path)
 		case c.entry >= 0 && exists:
-			cur++
+			cur++ // a directory: its entry is replaced, its children stay
 		}
 		if c.delBelow {
 			if c.entry < 0 && exists {

@@ -284,6 +284,7 @@ func (s *scanner) checkPlace(e *Entry) error {
 	if to.Type != File || to.Path == e.Path {
 		return fmt.Errorf("is a hard link to %q, which is a %s", to.Path, to.Type.noun())
 	}
+	// A link is the same inode, whatever its header says.
 	e.Mode, e.UID, e.GID, e.Xattrs = to.Mode, to.UID, to.GID, nil
 	return nil
 }

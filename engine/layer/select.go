@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/bmatcuk/doublestar/v4"
@@ -130,6 +131,7 @@ func (r *CopyRequest) glob(src *Tree, source, base, pattern string) ([]argument,
 	if err != nil {
 		return nil, err
 	}
+	// Most globs look at one folder; only ** and the like walk the tree.
 	deep := strings.Contains(pattern, "/") || strings.Contains(pattern, "**")
 	walk := src.Children(at)
 	if deep {
@@ -173,12 +175,21 @@ func follow(src *Tree, source, path string) (argument, error) {
 
 // excluded reports whether a path, or a folder it is in, is excluded.
 func (r *CopyRequest) excluded(path string) bool {
+	for p := path; p != ""; p, _ = splitPath(p) {
+		if r.excludes(p) {
+			return true
+		}
+	}
+	return false
+}
+
+// excludes is excluded for the path alone, and enough where all above it
+// has been judged.
+func (r *CopyRequest) excludes(path string) bool {
 	for _, pattern := range r.Exclude {
 		pattern = strings.Trim(pattern, "/")
-		for p := path; p != ""; p, _ = splitPath(p) {
-			if p == pattern || doublestar.MatchUnvalidated(pattern, p) {
-				return true
-			}
+		if path != "" && (path == pattern || doublestar.MatchUnvalidated(pattern, path)) {
+			return true
 		}
 	}
 	return false
@@ -266,16 +277,24 @@ func (r *CopyRequest) below(src *Tree, arg argument, to string, open func(string
 	if _, stated := src.find(""); base == "" && !stated {
 		out = append(out, selected{Entry: arg.entry, to: to, source: arg.source})
 	}
+	skip := "" // the excluded folder that the walk is in
 	for e := range src.Walk(base) {
+		if skip != "" && under(e.Path, skip) {
+			continue
+		}
 		rel := strings.TrimPrefix(e.Path[len(base):], "/")
-		if r.excluded(joinPath(arg.path, rel)) {
+		if r.excludes(joinPath(arg.path, rel)) {
+			skip = e.Path
 			continue
 		}
 		s := selected{Entry: e, to: joinPath(to, rel), source: arg.source}
 		if e.Type == File || e.Type == Hardlink {
 			layer, file, _ := src.Content(e.Path)
-			s.Entry, s.group = file, fmt.Sprint(layer, " ", file.Path)
+			s.Entry = file
 			s.Entry.Path = e.Path
+			if !r.Context { // whose hard links are files of their own
+				s.group = strconv.Itoa(layer) + " " + file.Path
+			}
 			path := e.Path
 			s.open = func() (io.ReadCloser, error) { return open(path) }
 		}

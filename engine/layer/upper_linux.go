@@ -90,6 +90,7 @@ func (u *upper) walk(fd int, dir string, merged bool) error {
 	if err != nil {
 		return fmt.Errorf("read directory %q: %w", dir, err)
 	}
+	// Sorted, so that the first name of a hard link group is found first.
 	slices.Sort(names)
 	for _, name := range names {
 		if err := u.entry(fd, dir, name, merged); err != nil {
@@ -377,7 +378,7 @@ func (u *upper) finish() ([]Item, error) {
 			drop = (drop || stub) && !busy[e.Path]
 		}
 		if drop {
-			continue
+			continue // a directory's children were judged before it
 		}
 		parent, _ := splitPath(e.Path)
 		busy[parent] = true
