@@ -113,7 +113,7 @@ func (b *block[T]) decodeBlocks(d *decoder, t *T, src source) (map[string]bool, 
 			}
 			if n.max == 1 {
 				if before, again := first[name]; again {
-					d.report(header, "Block written twice", "A %q block may be written only once in a %q.", []any{name, b.name},
+					d.report(header, "Block written twice", "%s may be written only once in a %q.", []any{article(name), b.name},
 						diag.Note{Message: "It is written here first.", Range: before})
 					return
 				}
@@ -164,7 +164,7 @@ func (b *block[T]) complete(d *decoder, t *T, src source, written map[string]boo
 	}
 	for _, a := range b.attrs {
 		if a.required && !given(a.name) {
-			d.diags.Errorf(src.header, "Missing attribute", "A %q block needs %q: %s", b.name, a.name, a.doc)
+			d.diags.Errorf(src.header, "Missing attribute", "%s needs %q: %s", article(b.name), a.name, a.doc)
 		}
 	}
 	for _, c := range b.one {
@@ -177,11 +177,11 @@ func (b *block[T]) complete(d *decoder, t *T, src source, written map[string]boo
 		switch {
 		case len(have) > 1:
 			d.diags.Errorf(placeOf(src.body, have[1], src.header), "Attributes exclude each other",
-				"A %q block has %s; only one of %s may be written.", b.name, list(have, "and"), list(c.names, "and"))
+				"%s has %s; only one of %s may be written.", article(b.name), list(have, "and"), list(c.names, "and"))
 		case len(have) == 0 && len(c.names) == 1:
-			d.diags.Errorf(src.header, "Missing block", "A %q block needs a %q block.", b.name, c.names[0])
+			d.diags.Errorf(src.header, "Missing block", "%s needs a %q block.", article(b.name), c.names[0])
 		case len(have) == 0 && !c.optional:
-			d.diags.Errorf(src.header, "Missing attribute", "A %q block needs one of %s.", b.name, list(c.names, "and"))
+			d.diags.Errorf(src.header, "Missing attribute", "%s needs one of %s.", article(b.name), list(c.names, "and"))
 		}
 	}
 }

@@ -161,13 +161,13 @@ func (d *decoder) label(name string, kind labelKind, labels []label, header diag
 	}
 	switch {
 	case len(labels) > want && want == 0:
-		d.diags.Errorf(labels[0].at, "Too many labels", "A %q block has no label: write %s { … }.", name, name)
+		d.diags.Errorf(labels[0].at, "Too many labels", "%s has no label: write %s { … }.", article(name), name)
 		return "", false
 	case len(labels) > want:
-		d.diags.Errorf(labels[1].at, "Too many labels", "A %q block has one label: write %s %q { … }.", name, name, labels[0].text)
+		d.diags.Errorf(labels[1].at, "Too many labels", "%s has one label: write %s %q { … }.", article(name), name, labels[0].text)
 		return "", false
 	case len(labels) < want:
-		d.diags.Errorf(header, "Missing label", "A %q block needs a name: write %s \"name\" { … }.", name, name)
+		d.diags.Errorf(header, "Missing label", "%s needs a name: write %s \"name\" { … }.", article(name), name)
 		return "", false
 	case want == 0:
 		return "", true
@@ -193,9 +193,9 @@ func (d *decoder) labelText(name string, kind labelKind, l label) bool {
 func (d *decoder) variantLabel(name string, variants []string, labels []label, header diag.Range) (string, bool) {
 	switch {
 	case len(labels) == 0:
-		d.diags.Errorf(header, "Missing label", "A %q block needs a label, one of %s: write %s %q { … }.", name, list(variants, "and"), name, variants[0])
+		d.diags.Errorf(header, "Missing label", "%s needs a label, one of %s: write %s %q { … }.", article(name), list(variants, "and"), name, variants[0])
 	case len(labels) > 1:
-		d.diags.Errorf(labels[1].at, "Too many labels", "A %q block has one label, one of %s.", name, list(variants, "and"))
+		d.diags.Errorf(labels[1].at, "Too many labels", "%s has one label, one of %s.", article(name), list(variants, "and"))
 	case !slices.Contains(variants, labels[0].text):
 		d.diags.Errorf(labels[0].at, "Unknown label", "There is no %s %q%s; it is one of %s.", name, labels[0].text,
 			didYouMean(labels[0].text, variants), list(variants, "and"))

@@ -107,9 +107,10 @@ var (
 
 // oneOf is one of a few words.
 func oneOf(words ...string) valueType[string] {
-	return formOf("one of "+list(words, "and"), func(s string) (string, error) {
+	allowed := list(words, "or")
+	return formOf(allowed, func(s string) (string, error) {
 		if !slices.Contains(words, s) {
-			return "", fmt.Errorf("%q is not known; it is one of %s.%s", s, list(words, "and"), eval.DidYouMean(s, words))
+			return "", fmt.Errorf("%q is not known%s; write %s", s, didYouMean(s, words), allowed)
 		}
 		return s, nil
 	})
@@ -244,7 +245,7 @@ func parseSeal(s string) (string, error) {
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("%q cannot be sealed; %s, env.NAME, labels.NAME and user.NAME can.%s", s, strings.Join(whole, ", "), eval.DidYouMean(s, whole))
+	return "", fmt.Errorf("%q cannot be sealed%s; %s, env.NAME, labels.NAME and user.NAME can", s, didYouMean(s, whole), strings.Join(whole, ", "))
 }
 
 // envMap is what goes into an environment: any name that a process can see.

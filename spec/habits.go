@@ -99,14 +99,17 @@ func (d *decoder) unknownBlock(in string, blk *hclsyntax.Block, name string, att
 		return
 	}
 	d.unknownName(at, "Unknown block", in, "block", name, blocks, attrs)
+	if last := &(*d.diags)[len(*d.diags)-1]; last.Fix != nil && blk.Type != name {
+		last.Fix.Replacement = quote(last.Fix.Replacement) // dynamic's label
+	}
 }
 
 // unknownName answers in the order of certainty: a misspelt name, a habit, a
 // name that is at home elsewhere, and what there is.
 func (d *decoder) unknownName(at diag.Range, summary, in, what, name string, names, others []string) {
-	where := "A " + quote(in) + " block"
-	if in == "" {
-		where = "A spec"
+	where := "A spec"
+	if in != "" {
+		where = article(in)
 	}
 	if meant := suggestion(name, names); meant != "" {
 		d.diags.Errorf(at, summary, "%s has no %s %q. Did you mean %q?", where, what, name, meant)

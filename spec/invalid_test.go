@@ -2,12 +2,15 @@ package spec
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -89,6 +92,49 @@ func TestInvalid(t *testing.T) {
 	}
 	if total < 80 {
 		t.Errorf("%d mistakes are tried; the language has more", total)
+	}
+}
+
+// Every message in full, so that a change of words is seen and reviewed.
+func TestMessages(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/invalid/*.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, l := Load(context.Background(), Options{
+			Dir: asModule(t, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
+		})
+		for _, d := range l {
+			place := strings.Replace(d.Range.String(), "image.hcl", filepath.Base(file), 1)
+			fmt.Fprintf(&all, "%s: %s\n    %s\n", place, d.Summary, strings.ReplaceAll(d.Detail, "\n", "\n    "))
+			for _, n := range d.Notes {
+				fmt.Fprintf(&all, "    note %d:%d: %s\n", n.Range.Start.Line, n.Range.Start.Column, n.Message)
+			}
+			if d.Fix != nil {
+				fmt.Fprintf(&all, "    fix %d:%d-%d: %s\n", d.Fix.Range.Start.Line, d.Fix.Range.Start.Column, d.Fix.Range.End.Column, d.Fix.Replacement)
+			}
+		}
+	}
+	const golden = "testdata/messages.txt"
+	if *update {
+		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), all.String()); diff != "" {
+		t.Errorf("messages differ; read them and run with -update (-want +got):\n%s", diff)
 	}
 }
 

@@ -83,7 +83,7 @@ func (m *module) collect(l *diag.List) {
 		body := m.body(name)
 		for _, a := range sortedAttributes(body) {
 			if slices.Contains(topNames, a.Name) {
-				l.Errorf(syntax.Range(a.NameRange), "Block expected", "%q is a block: write %s { … }, without an equals sign.", a.Name, a.Name)
+				l.Errorf(syntax.Range(a.NameRange), "Block expected", "%q is a block: write %s { … }, without an equals sign.", a.Name, withLabel(a.Name))
 				continue
 			}
 			l.Errorf(syntax.Range(a.NameRange), "Unknown attribute", "A spec consists of blocks, so %q cannot stand here. It belongs into a block, or, if it is a name of your own, into locals { … }.", a.Name)
@@ -103,7 +103,7 @@ func (m *module) collectBlock(d *decoder, b *hclsyntax.Block) {
 		labels[i] = label{text, syntax.Range(b.LabelRanges[i])}
 	}
 	kind := nameLabel
-	if b.Type == specbuildBlock.name || b.Type == "locals" || b.Type == waiverBlock.name {
+	if !hasName(b.Type) {
 		kind = noLabel
 	}
 	switch {
@@ -130,6 +130,19 @@ func (m *module) collectBlock(d *decoder, b *hclsyntax.Block) {
 	case kindOf(b.Type) != "" && text != "":
 		m.declare(d, b, kindOf(b.Type), text)
 	}
+}
+
+// hasName is false for the blocks at the top that nothing refers to.
+func hasName(block string) bool {
+	return block != specbuildBlock.name && block != "locals" && block != waiverBlock.name
+}
+
+// withLabel is a block at the top as it is written.
+func withLabel(block string) string {
+	if hasName(block) {
+		return block + ` "name"`
+	}
+	return block
 }
 
 func (m *module) declare(d *decoder, b *hclsyntax.Block, kind Kind, name string) {

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/eval"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -156,6 +157,9 @@ func (d *decoder) undeclared(t hcl.Traversal, declare, root, name string, names 
 	at := syntax.Range(t.SourceRange())
 	if meant := suggestion(name, names); meant != "" {
 		d.diags.Errorf(at, "Unknown name", "%s.%s is not declared. Did you mean %s.%s?", root, name, root, meant)
+		if step, ok := t[1].(hcl.TraverseAttr); ok {
+			(*d.diags)[len(*d.diags)-1].Fix = &diag.Fix{Range: syntax.Range(step.SrcRange), Replacement: "." + meant}
+		}
 		return
 	}
 	if len(names) == 0 {
@@ -186,8 +190,8 @@ func (d *decoder) rootHint(root string) string {
 		return " Did you mean var." + root + "?"
 	case d.mod.locals[root] != nil:
 		return " Did you mean local." + root + "?"
-	case suggestion(root, rootNames) != "":
-		return " Did you mean " + quote(suggestion(root, rootNames)) + "?"
+	case eval.DidYouMean(root, rootNames) != "": // in its own case: NAME in a script is no base
+		return eval.DidYouMean(root, rootNames)
 	case root == "env":
 		return " The environment is not read, but for SPECBUILD_VAR_name, the value of a variable."
 	}

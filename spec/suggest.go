@@ -45,3 +45,11 @@ func choices(names []string) string {
 	}
 	return list(names, "and")
 }
+
+// article is a block's name as a sentence begins with it: A "run" block.
+func article(block string) string {
+	if strings.ContainsRune("aeiou", rune(block[0])) && block != "user" {
+		return "An " + quote(block) + " block"
+	}
+	return "A " + quote(block) + " block"
+}

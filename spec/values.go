@@ -245,7 +245,7 @@ func reference(kinds ...Kind) valueType[Addr] {
 	return valueType[Addr]{name: "a reference: " + allowed, typ: eval.RefType, from: func(d *decoder, in input) (Addr, bool) {
 		r, ok := eval.AsRef(in.v)
 		if !ok {
-			detail := "%s is a reference, %s, not %s."
+			detail := "%s takes a reference, %s, not %s."
 			if in.v.Type() == cty.String {
 				detail += " References are written without quotes."
 			}
@@ -257,7 +257,7 @@ func reference(kinds ...Kind) valueType[Addr] {
 				return Addr{Module: r.Module, Kind: k, Name: r.Name, Key: r.Key}, true
 			}
 		}
-		d.invalid(in.at(), "%s is %s, which %s is not.", in.name, allowed, r)
+		d.invalid(in.at(), "%s takes %s; %s is of another kind.", in.name, allowed, r)
 		return Addr{}, false
 	}}
 }

@@ -33,7 +33,7 @@ image "leaks" {
     content = secret.s                    # want: Invalid value | secret.s
   }
   copy {
-    from   = secret.s                     # want: Invalid value | which secret.s is not
+    from   = secret.s                     # want: Invalid value | secret.s is of another kind
     source = "a"
     to     = "/a"
   }

@@ -70,7 +70,7 @@ stage "copies" {
     parents = "maybe"       # want: Invalid value | true or false
   }
   copy {
-    from   = secret.s       # want: Invalid value | which secret.s is not
+    from   = secret.s       # want: Invalid value | secret.s is of another kind
     to     = "/a"
   }
   copy {
@@ -83,7 +83,7 @@ stage "runs" {
   from = scratch
   run {
     command = []             # want: Invalid value | at least the program
-    network = "outbond"      # want: Invalid value | Did you mean "outbound"?
+    network = "outbond"      # want: Invalid value | did you mean "outbound"?
     timeout = "soon"         # want: Invalid value | is not a duration
     outputs = ["out"]        # want: Invalid value | is not absolute
     cache   = ["/a", "b"]    # want: Invalid value | is not absolute
@@ -108,7 +108,7 @@ stage "runs" {
     }
     mount "cache" {
       target  = "/"           # want: Invalid value | cannot hide
-      sharing = "exclusive"   # want: Invalid value | one of
+      sharing = "exclusive"   # want: Invalid value | write "shared"
     }
     mount "secret" {
       secret = secret.s
@@ -122,7 +122,7 @@ stage "runs" {
     }
     mount "bind" {
       target = "/b"
-      from   = scratch        # want: Invalid value | which scratch is not
+      from   = scratch        # want: Invalid value | scratch is of another kind
     }
     mount "tmpfs" {
       target = "/t"
@@ -139,7 +139,7 @@ stage "runs" {
 stage "packages" {
   from = scratch
   packages "deb" {
-    repository = secret.s        # want: Invalid value | which secret.s is not
+    repository = secret.s        # want: Invalid value | secret.s is of another kind
     install    = ["nginx curl"]  # want: Invalid value | is not a package
   }
   packages "deb" {

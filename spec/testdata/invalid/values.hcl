@@ -57,7 +57,7 @@ secret "command" {
 }
 
 repository "kind" {
-  type  = "rpm" # want: Invalid value | one of "deb"
+  type  = "rpm" # want: Invalid value | write "deb"
   suite = "a b" # want: Invalid value | is not a suite
 }
 
