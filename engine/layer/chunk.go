@@ -8,7 +8,7 @@ import (
 )
 
 // chunkMean is how many bytes of a tar lie between two borders on average:
-// independent deflate streams of 512 KB cost 0.3 % in size, of 64 KB 3 %.
+// independent deflate streams of 256 KB cost 0.7 % in size, of 1 MB 0.15 %.
 // chunkMax is the distance of borders inside one large file.
 const (
 	chunkMean = 512 << 10

@@ -136,7 +136,7 @@ func (d *dirWriter) xattrWhiteout(at int, name string) error {
 }
 
 // fdWriter writes to a descriptor without the run-time's poller, which is of
-// no use for files and costs three calls a file.
+// no use for files and costs calls of its own.
 type fdWriter int
 
 func (fd fdWriter) Write(p []byte) (int, error) {
