@@ -32,12 +32,16 @@ func (in *installation) check() error {
 	if err != nil {
 		return err
 	}
+	var generated []string
 	for _, a := range in.archives {
 		found := in.scripts[a]
 		if found == nil {
 			continue
 		}
-		if madeByScripts(a.Name) || found.generated {
+		if found.generated && !madeByScripts(a.Name) {
+			generated = append(generated, a.Name)
+		}
+		if madeByScripts(a.Name) {
 			in.warn("%s is made by its scripts, which an unpacked root does not run: use configure = true, or write its configuration.", a.Name)
 		}
 		names := slices.Compact(slices.Sorted(slices.Values(found.accounts)))
@@ -49,6 +53,9 @@ func (in *installation) check() error {
 		if len(names) > 0 {
 			in.warn("%s wants the account %s: add a user step.", a.Name, strings.Join(names, ", "))
 		}
+	}
+	if len(generated) > 0 {
+		in.warn("The configuration that scripts of %s would write (with ucf) is missing: write what is needed, or use configure = true.", strings.Join(generated, ", "))
 	}
 	return nil
 }

@@ -73,9 +73,17 @@ func TestAlternatives(t *testing.T) {
 func TestEndlessScript(t *testing.T) {
 	t.Parallel()
 	start := time.Now()
-	r := mustInstall(t, spec{control: map[string]string{"postinst": "#!/bin/sh\n# update-alternatives\nwhile true; do sleep 1; done\n"}})
+	r := mustInstall(t, spec{control: map[string]string{"postinst": "#!/bin/bash\n# update-alternatives\nfor ((;;)); do ((i++)); done\n"}})
 	if took := time.Since(start); took > 2*scriptTime || !warned(r, "did not end within 2s") {
 		t.Errorf("an endless script took %s; warnings %q", took, r.Warnings)
+	}
+}
+
+func TestRecursiveScript(t *testing.T) {
+	t.Parallel()
+	r := mustInstall(t, spec{control: map[string]string{"postinst": "#!/bin/sh\n# update-alternatives\nf() { f; }\nf\n"}})
+	if !warned(r, "its postinst could not be followed") {
+		t.Errorf("a recursion without end: warnings %q", r.Warnings)
 	}
 }
 
@@ -134,7 +142,7 @@ func TestWarnings(t *testing.T) {
 			{name: "./usr/share/doc/x", content: "#!/bin/csh\n", mode: 0o755}, {name: "./usr/bin/data", content: "#!/bin/ksh\n"}, {name: "./etc/ld.so.conf.d/own.conf", content: "/opt/lib\n"}}},
 		spec{name: "server", control: map[string]string{"postinst": "#!/bin/sh\nadduser --system --group --home /x _server\nucf /a /b\n"}})
 	for _, want := range []string{"tools need /bin/sh, which no package has: add dash", "tools need python3", "adds library folders in /etc/ld.so.conf.d/own.conf",
-		"server is made by its scripts", "server wants the account _server"} {
+		"configuration that scripts of server would write", "server wants the account _server"} {
 		if !warned(r, want) {
 			t.Errorf("no warning %q in %q", want, r.Warnings)
 		}

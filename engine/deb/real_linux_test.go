@@ -202,6 +202,30 @@ func TestRealPackages(t *testing.T) {
 	})
 }
 
+// Scripts with variables, loops and tests for files.
+func TestRealAlternatives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fetches 60 MB")
+	}
+	packages := closure(t, "openjdk-17-jre-headless", "php8.2-cli", "less", "procps")
+	r, err := Unpacker{}.Install(t.Context(), Request{Packages: packages, Arch: runtime.GOARCH})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log(strings.Join(r.Warnings, "\n"))
+	for name, target := range map[string]string{"java": "/usr/lib/jvm/java-17-openjdk-amd64/bin/java", "php": "/usr/bin/php8.2", "pager": "/usr/bin/less", "w": "/usr/bin/w.procps"} {
+		if runtime.GOARCH != "amd64" {
+			target = strings.ReplaceAll(target, "amd64", runtime.GOARCH)
+		}
+		if it := find(t, r, "etc/alternatives/"+name); it.Link != target {
+			t.Errorf("%s -> %s, want %s", name, it.Link, target)
+		}
+		if it := find(t, r, "usr/bin/"+name); it.Link != "/etc/alternatives/"+name {
+			t.Errorf("/usr/bin/%s -> %s", name, it.Link)
+		}
+	}
+}
+
 func compareWithDpkgDeb(t *testing.T, root string, packages []Package) {
 	modes := map[string]string{} // of directories, by the first package that has them
 	files := 0
