@@ -203,6 +203,9 @@ func TestVersions(t *testing.T) {
 		}
 	}
 	for relation, want := range map[string]bool{"<<": true, "lt": true, "le": true, "ne": true, "=": false, ">=": false, "gt": false, "??": false} {
+		if satisfies("", "lt-nl", "1") || !satisfies("", "lt", "1") || !satisfies("", "ge-nl", "1") {
+			t.Error("no version at all is not where dpkg has it")
+		}
 		if satisfies("1", relation, "2") != want {
 			t.Errorf("1 %s 2 is not %t", relation, want)
 		}

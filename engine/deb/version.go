@@ -80,6 +80,9 @@ func weight(s string) int {
 // or of `dpkg --compare-versions`. An unknown relation is not met.
 func satisfies(version, relation, other string) bool {
 	c := compareVersions(version, other)
+	if strings.HasSuffix(relation, "-nl") && (version == "") != (other == "") {
+		c = -c // no version is later than any (dpkg(1)); it is earlier else
+	}
 	switch relation {
 	case "<<", "lt", "lt-nl":
 		return c < 0
