@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -177,13 +178,18 @@ func (g *cgroup) add(pid int) error {
 	return nil
 }
 
-// oom says whether the kernel killed something for lack of memory.
-func (g *cgroup) oom() bool {
+// oom says whether the kernel killed something for lack of memory. In v1 the
+// kill is counted where the victim was, and runc's group inside ours is gone
+// by now; that the limit was hit, and a death by SIGKILL, tell it too.
+func (g *cgroup) oom(killed bool) bool {
 	for _, dir := range g.dirs {
 		for _, file := range []string{"memory.oom_control", "memory.events"} {
 			text, err := os.ReadFile(filepath.Join(dir, file))
 			if err != nil {
 				continue
+			}
+			if killed && full(dir) {
+				return true
 			}
 			for line := range strings.Lines(string(text)) {
 				if n, ok := strings.CutPrefix(strings.TrimSpace(line), "oom_kill "); ok && n != "0" {
@@ -193,6 +199,13 @@ func (g *cgroup) oom() bool {
 		}
 	}
 	return false
+}
+
+// full says whether a group of v1 has ever used all that it may.
+func full(dir string) bool {
+	most, err1 := os.ReadFile(filepath.Join(dir, "memory.max_usage_in_bytes"))
+	limit, err2 := os.ReadFile(filepath.Join(dir, "memory.limit_in_bytes"))
+	return err1 == nil && err2 == nil && bytes.Equal(most, limit)
 }
 
 // remove removes the group. What is left in spite of all is CleanCgroups's.

@@ -186,7 +186,7 @@ func systemMounts(j *job) ([]fixture, error) {
 	if err != nil {
 		return nil, err
 	}
-	dev, err := newFS("tmpfs", unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV, "mode=755", "size=65536k")
+	dev, err := newFS("tmpfs", unix.MOUNT_ATTR_NOSUID|j.nodev(), "mode=755", "size=65536k")
 	if err != nil {
 		return nil, err
 	}

@@ -64,7 +64,7 @@ func launch(ctx context.Context, j job, s Spec, opts Options) (Exit, error) {
 		return Exit{}, err
 	}
 	exit, err := p.watch(ctx, s.Timeout)
-	exit.OOM = group.oom()
+	exit.OOM = group.oom(exit.Code == 128+int(syscall.SIGKILL))
 	return exit, err
 }
 

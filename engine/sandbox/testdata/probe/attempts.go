@@ -84,7 +84,7 @@ var attempts = map[string]func([]string) error{
 	"ptrace":       func([]string) error { return call(unix.SYS_PTRACE, unix.PTRACE_SEIZE, 1, 0, 0) },
 	"proc-mem":     func([]string) error { return openFor("/proc/1/mem", unix.O_RDWR) },
 	"proc-root":    func([]string) error { return openFor("/proc/1/root/", unix.O_RDONLY) },
-	"proc-fd":      func([]string) error { return openFor("/proc/1/fd", unix.O_RDONLY) },
+	"proc-fd":      func([]string) error { return openFor("/proc/1/fd/0", unix.O_RDONLY) },
 	"proc-environ": func([]string) error { return openFor("/proc/1/environ", unix.O_RDONLY) },
 	// A program that runs cannot be written to (ETXTBSY); that this is what
 	// the kernel answers means that permission was given.
@@ -110,6 +110,13 @@ var attempts = map[string]func([]string) error{
 		}
 		defer os.Remove("/tmp/disk")
 		return openFor("/tmp/disk", unix.O_RDONLY)
+	},
+	// /dev/zero by another name: no harm, but as good as any device.
+	"mknod": func([]string) error {
+		if err := unix.Mknod("/tmp/node", unix.S_IFCHR|0o600, int(unix.Mkdev(1, 5))); err != nil {
+			return err
+		}
+		return openFor("/tmp/node", unix.O_RDONLY)
 	},
 	"mknod-disk-dev": func([]string) error {
 		if err := unix.Mknod("/dev/disk", unix.S_IFBLK|0o600, int(firstDisk())); err != nil {
