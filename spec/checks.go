@@ -13,6 +13,8 @@ import (
 
 func (a Attr[T]) usable() bool { return a.Set && !a.Unknown }
 
+// checkBase refuses two digests for one image: which of them counts would be
+// a rule to remember.
 func checkBase(d *decoder, b *Base) {
 	if !b.Image.usable() || !b.Digest.usable() {
 		return
@@ -23,6 +25,8 @@ func checkBase(d *decoder, b *Base) {
 	}
 }
 
+// checkBody judges the steps together. Two blocks of one name or path are most
+// often a copied block whose name was forgotten.
 func checkBody(d *decoder, b *draft) {
 	image := b.Image != nil
 	places := map[string]diag.Range{}
@@ -76,6 +80,8 @@ func (d *decoder) checkPlacedCopy(c *Copy, image bool) {
 	}
 }
 
+// checkSetAndUnset refuses what would have to be resolved by an order that
+// attributes do not have.
 func checkSetAndUnset(d *decoder, b *draft) {
 	conflict := func(set []EnvVar, unset Attr[[]string], what string) {
 		for _, v := range set {
@@ -120,8 +126,12 @@ func fixSlash(d *decoder, c *Copy) *diag.Fix {
 	return &diag.Fix{Range: c.To.Range, Replacement: quote(c.To.V + "/")}
 }
 
+// isGlob reports whether a source may match more than itself. A bracket after
+// a backslash counts too: the answer must not depend on what is there.
 func isGlob(s string) bool { return strings.ContainsAny(s, "*?[{") }
 
+// checkRun judges the mounts together; where two are at one place, one would
+// hide the other.
 func checkRun(d *decoder, r *Run) {
 	// The short form and the blocks, in the order they are written.
 	slices.SortStableFunc(r.Mounts, func(a, b Mount) int {
@@ -153,6 +163,8 @@ func (d *decoder) distinctMount(seen map[string]diag.Range, target string, at di
 	seen[target] = at
 }
 
+// checkCacheMount fills in the id, by which steps of other images find the
+// same cache.
 func checkCacheMount(d *decoder, m *Mount) {
 	if !m.ID.Set && !m.Target.Unknown {
 		m.ID.V = m.Target.V
@@ -165,6 +177,8 @@ func checkCacheMount(d *decoder, m *Mount) {
 	}
 }
 
+// checkSecretMount puts the secret where it is expected if nothing is said:
+// /run/secrets, as with Docker.
 func checkSecretMount(d *decoder, m *Mount) {
 	if !m.Secret.usable() {
 		return
@@ -183,6 +197,7 @@ func checkSSHMount(d *decoder, m *Mount) {
 	}
 }
 
+// checkUser fills in what follows from the name and uid.
 func checkUser(d *decoder, u *User) {
 	if u.UID.usable() && !u.GID.Set && !u.Group.Set {
 		u.GID.V = u.UID.V
@@ -195,6 +210,7 @@ func checkUser(d *decoder, u *User) {
 	}
 }
 
+// checkTest refuses a test that could only pass.
 func checkTest(d *decoder, t *Test) {
 	runs := t.Command.Set
 	for _, a := range []struct {

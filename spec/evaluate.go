@@ -114,7 +114,8 @@ func (ld *loader) bodies(e *evaluated) {
 	}
 }
 
-// absolute is a folder below the root on this machine.
+// absolute is a folder below the root on this machine. Only Dir and Layout
+// hold such paths, and no key does.
 func (ld *loader) absolute(rel string) string {
 	return filepath.Join(ld.spec.Root, filepath.FromSlash(rel))
 }
@@ -182,7 +183,8 @@ type answer struct {
 	diags diag.List
 }
 
-// scope is the names of the module for one target.
+// scope is the names of the module for one target. It is made once for all
+// bodies: a local that reads a file is evaluated once a target, not once a use.
 func (e *evaluated) scope(target Platform) *scope {
 	if s, ok := e.scopes[target]; ok {
 		return s
@@ -194,6 +196,7 @@ func (e *evaluated) scope(target Platform) *scope {
 }
 
 // draft evaluates a stage or image of the module; it is nil if there is none.
+// The zero target is one that is not known.
 func (e *evaluated) draft(addr Addr, target Platform) *drafted {
 	if b, ok := e.drafts[instance{addr, target}]; ok {
 		return b
@@ -237,6 +240,8 @@ func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
 	return nil, l
 }
 
+// answer is what At gives: the body if nothing is wrong with it, and what
+// Load could not say without the target.
 func (e *evaluated) answer(d *drafted, target Platform) *answer {
 	all := slices.Concat(e.scope(target).diags, d.diags)
 	e.chain(d, target, &all)

@@ -148,6 +148,7 @@ func atLeastOne[V any](d *decoder, in input, items []V) bool {
 	return len(items) > 0
 }
 
+// parsePlatform normalises, so that linux/arm64 and linux/arm64/v8 are one.
 func parsePlatform(s string) (Platform, error) {
 	osName, arch, variant, err := eval.ParsePlatform(s)
 	return Platform{osName, arch, variant}, err
@@ -162,6 +163,8 @@ func parseDay(s string) (time.Time, error) {
 	return t.AddDate(0, 0, 1), nil
 }
 
+// parseImageName asks for a tag or digest: "latest" by silence is how an image
+// changes without a change (the rule base-explicit-tag, made impossible).
 func parseImageName(s string) (string, error) {
 	m := imagePattern.FindStringSubmatch(s)
 	switch {
@@ -177,6 +180,7 @@ func parseImageName(s string) (string, error) {
 	return s, nil
 }
 
+// parseTag takes a name without a tag too, as a registry does.
 func parseTag(s string) (string, error) {
 	m := imagePattern.FindStringSubmatch(s)
 	switch {
@@ -190,6 +194,8 @@ func parseTag(s string) (string, error) {
 	return s, nil
 }
 
+// parseOwner takes numbers and names; whether a name is one of a `user` step
+// depends on the chain below, which the planner knows.
 func parseOwner(s string) (string, error) {
 	parts := strings.Split(s, ":")
 	good := len(parts) <= 2
@@ -204,6 +210,8 @@ func parseOwner(s string) (string, error) {
 	return s, nil
 }
 
+// parseURL takes http as well: what is fetched is fixed by signature and
+// digest, not by the way it took.
 func parseURL(s string) (string, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
@@ -215,6 +223,7 @@ func parseURL(s string) (string, error) {
 // signals are those of Linux on every architecture that Go knows.
 var signals = strings.Fields("ABRT ALRM BUS CHLD CONT FPE HUP ILL INT IO KILL PIPE PROF PWR QUIT SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ")
 
+// parseSignal takes the forms that OCI configurations hold.
 func parseSignal(s string) (string, error) {
 	if n, err := strconv.Atoi(s); err == nil && n >= 1 && n <= 64 {
 		return s, nil
@@ -235,6 +244,8 @@ func parseSignal(s string) (string, error) {
 	return s, nil
 }
 
+// parseSeal takes the names that a seal can protect (language.md, Files,
+// paths, modules).
 func parseSeal(s string) (string, error) {
 	whole := []string{"run_as", "entrypoint", "cmd", "workdir", "healthcheck", "base"}
 	if slices.Contains(whole, s) {
@@ -267,7 +278,8 @@ var textMap = mapOf("a map of names to strings", func(key, _ string) error {
 	return nil
 })
 
-// hostMap is the lines of /etc/hosts.
+// hostMap is the lines of /etc/hosts. Names of the machine's own, such as
+// Docker's host-gateway, are not taken: they differ from machine to machine.
 var hostMap = mapOf("a map of host names to addresses", func(key, value string) error {
 	if key == "" || strings.ContainsFunc(key, func(r rune) bool { return r <= ' ' }) {
 		return fmt.Errorf("%q is not the name of a host", key)

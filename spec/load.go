@@ -104,10 +104,13 @@ func (ld *loader) refuseYAML(at diag.Range) {
 	ld.diags.Errorf(at, "Not supported yet", "Specs in YAML are not supported yet; write %s as HCL.", at.File)
 }
 
+// isSpec and isYAML are by name alone, so that a folder's other files, however
+// many, are never opened.
 func isSpec(base string) bool { return base == "image.hcl" || strings.HasSuffix(base, ".image.hcl") }
 func isYAML(base string) bool { return base == "image.yaml" || strings.HasSuffix(base, ".image.yaml") }
 
-// inDir is an argument as an absolute path.
+// inDir is an argument as an absolute path. Links in it are kept: what the
+// user named is what messages name.
 func inDir(dir, arg string) string {
 	if filepath.IsAbs(arg) {
 		return filepath.Clean(arg)
@@ -223,6 +226,7 @@ func (ld *loader) evaluate(ctx context.Context) *Spec {
 		ld.diags.Errorf(diag.Range{File: ld.shown(ld.spec.Root)}, "Spec not found", "The workspace cannot be read: %s.", reason(err))
 		return nil
 	}
+	// The files stay open: At calls file() for a target long after Load.
 	library := eval.NewLibrary(files)
 	in := &inputs{vars: ld.opts.Vars, env: ld.opts.Env}
 	in.files = readVarFiles(ld.opts, ld.spec.Files, &ld.diags)
@@ -259,7 +263,8 @@ func (ld *loader) unusedInputs(in *inputs) {
 	}
 }
 
-// selectImages finds the images that the arguments mean.
+// selectImages finds the images that the arguments mean: all of a folder, or
+// those of one file. An image that both mean is built once.
 func (ld *loader) selectImages() {
 	seen := map[Addr]bool{}
 	for _, a := range ld.asked {
@@ -273,7 +278,8 @@ func (ld *loader) selectImages() {
 	}
 }
 
-// sort puts everything in the order of its address.
+// sort puts everything in the order of its address: the order of the files
+// must not decide what a plan looks like.
 func (ld *loader) sort() {
 	s := ld.spec
 	slices.SortFunc(s.Bases, func(a, b *Base) int { return compareAddr(a.Addr, b.Addr) })
@@ -289,7 +295,8 @@ func compareAddr(a, b Addr) int {
 	return cmp.Or(cmp.Compare(a.Module, b.Module), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Key, b.Key))
 }
 
-// versionOf is a version without what Go's own builds append.
+// versionOf is a version without what Go's own builds append: a build of
+// 0.2.0 on the way, v0.2.0-0.2026…, has what ">= 0.2" asks for.
 func versionOf(s string) (*goversion.Version, error) {
 	v, err := goversion.NewVersion(s)
 	if err != nil {

@@ -50,6 +50,7 @@ func (m *module) orderLocals(l *diag.List) []string {
 		}
 		defs = append(defs, def)
 	}
+	// The order also carries usesTarget on: each is after what it uses.
 	places, problems := eval.Order(defs)
 	*l = append(*l, problems...)
 	var out []string
@@ -78,7 +79,7 @@ func (m *module) scopeFor(target Platform, order []string, l *diag.List) *hcl.Ev
 	ctx := &hcl.EvalContext{Variables: vars, Functions: m.functions}
 	locals := make(map[string]cty.Value, len(m.locals))
 	for name := range m.locals {
-		locals[name] = cty.DynamicVal // what is on a cycle
+		locals[name] = cty.DynamicVal // what is on a cycle was reported, so its users are not
 	}
 	d := &decoder{mod: m, diags: l}
 	for _, name := range order {

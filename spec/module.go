@@ -71,12 +71,14 @@ func bodyOf(f *syntax.File) *hclsyntax.Body {
 	return &hclsyntax.Body{}
 }
 
-// topNames are the blocks that a spec may have.
+// topNames are the blocks that a spec may have. Those that this version
+// refuses are in it: they are not misspelt.
 var topNames = []string{
 	"base", "context", "image", "locals", "module", "repository", "secret", "specbuild", "stage", "variable", "waiver",
 }
 
-// collect sorts the blocks of all files by what they declare.
+// collect sorts the blocks of all files by what they declare. Nothing is
+// evaluated yet, since every name must be known before the first is judged.
 func (m *module) collect(l *diag.List) {
 	d := &decoder{mod: m, diags: l}
 	for _, name := range slices.Sorted(maps.Keys(m.files)) {
@@ -163,7 +165,8 @@ func (d *decoder) declaredTwice(b *hclsyntax.Block, what, name string, first dia
 		diag.Note{Message: "The first is here.", Range: first})
 }
 
-// implyContext gives the module its own folder as context.default.
+// implyContext gives the module its own folder as context.default, unless it
+// says itself what that is.
 func (m *module) implyContext() {
 	if m.blocks[KindContext]["default"] != nil {
 		return
@@ -178,7 +181,8 @@ func (m *module) defaultContext() Addr {
 	return Addr{Module: m.address(), Kind: KindContext, Name: "default"}
 }
 
-// references are the values of base, stage and their like: a map each.
+// references are the values of base, stage and their like: a map each, so
+// that base["x"] and lookup(base, var.x) work without rules of their own.
 func (m *module) references() map[string]cty.Value {
 	out := map[string]cty.Value{"scratch": eval.RefValue(eval.Ref{Kind: string(KindScratch)})}
 	for _, kind := range []Kind{KindBase, KindContext, KindImage, KindRepository, KindSecret, KindStage} {

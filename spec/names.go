@@ -42,6 +42,8 @@ func (d *decoder) names(expr hcl.Expression, fixed string) bool {
 	return ok
 }
 
+// name checks one name. fixed says why target may not be in it, and so no
+// local that is computed from target either.
 func (d *decoder) name(t hcl.Traversal, fixed string) bool {
 	root := t.RootName()
 	at := syntax.Range(t.SourceRange())
@@ -58,9 +60,9 @@ func (d *decoder) name(t hcl.Traversal, fixed string) bool {
 	}
 	switch root {
 	case "var":
-		return d.member(t, "variable", "variable \"name\" { … }", d.mod.variableNames())
+		return d.member(t, "variable", "variable \"name\" { … }", func(n string) bool { return d.mod.variables[n] != nil }, d.mod.variableNames)
 	case "local":
-		if !d.member(t, "local", "locals { name = … }", d.mod.localNames()) {
+		if !d.member(t, "local", "locals { name = … }", func(n string) bool { return d.mod.locals[n] != nil }, d.mod.localNames) {
 			return false
 		}
 		name, _ := stepName(t[1])
@@ -82,7 +84,7 @@ func (d *decoder) name(t hcl.Traversal, fixed string) bool {
 	return false
 }
 
-// kindOf is the kind whose declarations a root names.
+// kindOf is the kind whose declarations a root names, or empty.
 func kindOf(root string) Kind {
 	switch k := Kind(root); k {
 	case KindBase, KindContext, KindSecret, KindRepository, KindStage, KindImage:
@@ -100,14 +102,15 @@ func (d *decoder) reference(t hcl.Traversal, kind Kind) bool {
 	if !ok {
 		return true
 	}
-	names := d.mod.declared(kind)
-	if !slices.Contains(names, name) {
-		d.undeclared(t, string(kind)+" "+quote("name")+" { … }", string(kind), name, names)
+	if d.mod.blocks[kind][name] == nil {
+		d.undeclared(t, string(kind)+" "+quote("name")+" { … }", string(kind), name, d.mod.declared(kind))
 		return false
 	}
 	return d.noAttributes(t[2:], string(kind)+"."+name)
 }
 
+// noAttributes refuses base.go.image and its like: a reference that could be
+// read could be printed, and a secret is one.
 func (d *decoder) noAttributes(rest hcl.Traversal, ref string) bool {
 	if len(rest) == 0 {
 		return true
@@ -121,25 +124,26 @@ func (d *decoder) noAttributes(rest hcl.Traversal, ref string) bool {
 	return false
 }
 
-// member checks var.x and local.x.
-func (d *decoder) member(t hcl.Traversal, what, declare string, names []string) bool {
+// member checks var.x and local.x. The names are sorted only for a message.
+func (d *decoder) member(t hcl.Traversal, what, declare string, has func(string) bool, names func() []string) bool {
 	root := t.RootName()
 	if len(t) == 1 {
 		d.diags.Errorf(syntax.Range(t.SourceRange()), "Incomplete name", "%q alone is not a value; write %s.name, with the name of a %s.", root, root, what)
 		return false
 	}
 	name, ok := stepName(t[1])
-	if ok && slices.Contains(names, name) {
+	if ok && has(name) {
 		return true
 	}
 	if !ok {
 		d.diags.Errorf(syntax.Range(t.SourceRange()), "Incomplete name", "A %s is named as %s.name.", what, root)
 		return false
 	}
-	d.undeclared(t, declare, root, name, names)
+	d.undeclared(t, declare, root, name, names())
 	return false
 }
 
+// scopeAttribute checks target.arch, build.os, path.root.
 func (d *decoder) scopeAttribute(t hcl.Traversal, root string, attrs []string) bool {
 	if len(t) == 1 {
 		return true
@@ -153,6 +157,8 @@ func (d *decoder) scopeAttribute(t hcl.Traversal, root string, attrs []string) b
 	return false
 }
 
+// undeclared answers a name that nothing declares: with the one that was
+// surely meant, else with all that there are and the way to declare another.
 func (d *decoder) undeclared(t hcl.Traversal, declare, root, name string, names []string) {
 	at := syntax.Range(t.SourceRange())
 	if meant := suggestion(name, names); meant != "" {
@@ -184,6 +190,8 @@ func (d *decoder) unknownRoot(t hcl.Traversal, root string) {
 	*d.diags = append(*d.diags, dg)
 }
 
+// rootHint guesses what a name without a root was meant to be. bake and the
+// shell have such names, Terraform's users forget the var.
 func (d *decoder) rootHint(root string) string {
 	switch {
 	case slices.Contains(d.mod.variableNames(), root):

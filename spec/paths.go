@@ -53,6 +53,8 @@ var (
 		}
 		return v, ok
 	}}
+	// script is a text for a shell; an empty one is most often a file that was
+	// not found by another tool's rules.
 	script = formOf("a string", func(s string) (string, error) {
 		switch {
 		case strings.TrimSpace(s) == "":
@@ -115,6 +117,8 @@ func checkText(s string) error {
 	return nil
 }
 
+// parseAbsolute takes a path in its shortest form only: two ways to write one
+// path would be two keys, two mounts or two volumes.
 func parseAbsolute(s string) (string, error) {
 	if err := checkText(s); err != nil {
 		return "", err
@@ -166,6 +170,8 @@ func parseSource(s string) (string, error) {
 	return clean, nil
 }
 
+// parseGlob refuses the negation of .dockerignore, whose meaning depends on
+// the order of lines.
 func parseGlob(s string) (string, error) {
 	if strings.HasPrefix(s, "!") {
 		return "", fmt.Errorf("%q begins with \"!\"; what is taken is said by include, what is left out by exclude", s)
@@ -173,6 +179,7 @@ func parseGlob(s string) (string, error) {
 	return parseSource(s)
 }
 
+// checkGlob asks the library that will match it.
 func checkGlob(s string) error {
 	if !doublestar.ValidatePattern(s) {
 		return fmt.Errorf("%q is not a glob; *, ?, [a-z], {a,b} and ** are known, and a bracket that is meant as itself is written \\[", s)

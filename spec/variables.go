@@ -134,7 +134,8 @@ type constraint struct {
 	kinds    []Kind // for a reference
 }
 
-// referenceTypes are the types of variables that hold references.
+// referenceTypes are the types of variables that hold references. All have
+// one type in cty, so the kinds are compared by name.
 var referenceTypes = map[string][]Kind{
 	"context":    {KindContext},
 	"filesystem": {KindScratch, KindBase, KindStage, KindImage, KindContext},
@@ -182,7 +183,8 @@ func (v *variable) defaultValue(d *decoder, typ constraint) (cty.Value, bool) {
 		return cty.DynamicVal, ok
 	}
 	in := input{v: value, expr: v.def.Expr, name: "default"}
-	if typ.wanted == cty.String && !value.IsNull() {
+	if typ.wanted == cty.String && !value.IsNull() && value.IsKnown() {
+		// Not convert.Convert, which would make "1.2" of 1.20.
 		s, err := eval.String(value, v.def.Expr, in.source(d))
 		if err != nil {
 			d.refused(in, err)
@@ -221,7 +223,8 @@ func (c constraint) convert(v cty.Value) (cty.Value, error) {
 }
 
 // convert reads what was handed in as the type asks: a string as it is
-// written, everything else as an expression of the language.
+// written, so that a version needs no quotes inside the shell's, everything
+// else as an expression of the language, in which a reference may stand.
 func (g given) convert(d *decoder, typ constraint) (cty.Value, error) {
 	if g.value != cty.NilVal {
 		return typ.convert(g.value)
@@ -244,6 +247,7 @@ func (g given) convert(d *decoder, typ constraint) (cty.Value, error) {
 }
 
 // judge reports a value that does not meet the condition, where it was given.
+// The author's sentence ends the message: it knows what is asked.
 func (c *validation) judge(d *decoder, name string, at diag.Range) {
 	if c.condition.Expr == nil || c.message.Expr == nil {
 		return

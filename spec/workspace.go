@@ -48,6 +48,7 @@ func (ld *loader) findRoot() string {
 	return ld.spec.Root
 }
 
+// oneFolder reports whether all arguments mean files of one folder.
 func (ld *loader) oneFolder() bool {
 	return !slices.ContainsFunc(ld.asked, func(a asked) bool { return a.dir != ld.asked[0].dir })
 }
@@ -76,6 +77,7 @@ func workspaceFiles(dir string) []string {
 	return out
 }
 
+// exists does not follow links: a .git that leads nowhere is still a border.
 func exists(path string) bool {
 	_, err := os.Lstat(path)
 	return err == nil
@@ -152,6 +154,8 @@ func (ld *loader) versionFits(body *hclsyntax.Body, f *syntax.File) bool {
 	return true
 }
 
+// judgeVersion compares with this build, by go-version's conditions, which are
+// Terraform's too.
 func (ld *loader) judgeVersion(asked Attr[string], l *diag.List) {
 	wanted, err := goversion.NewConstraint(asked.V)
 	if err != nil {
