@@ -32,8 +32,8 @@ type source struct {
 }
 
 // frameCache keeps the frames that were read last. A layer is written in the
-// order of paths, which goes to and fro between packages: with one frame a
-// package, nginx would decode its frames three times.
+// order of paths, which goes to and fro between packages, and a package's own
+// order is not always that of paths.
 type frameCache struct {
 	dec *zstd.Decoder
 

@@ -16,9 +16,9 @@ import (
 	"github.com/specbuild/specbuild/engine/layer"
 )
 
-// Limits of one .deb. The largest of Debian (texlive, games' data) have
-// 60,000 entries and 2.5 GB; a stated Installed-Size is off by a factor of
-// two at most, but for packages of a few files.
+// Limits of one .deb, generous: they are there for bombs. Installed-Size
+// counts whole KiB a file and is an estimate, so what is allowed is four
+// times of it and the slack.
 const (
 	maxControl  = 64 << 20 // bytes of all control files
 	maxUnpacked = 32 << 30

@@ -26,7 +26,7 @@ const scriptTime = 2 * time.Second
 
 // scriptCommands bounds the commands of one script, and so the depth of its
 // functions: a recursion without end would exhaust this process's stack
-// before its time. Those of Debian that were met stay below 1,000.
+// before its time.
 const scriptCommands = 20_000
 
 // scriptFile bounds what a script may read of a file.
