@@ -44,7 +44,7 @@ func resolveLayout(ref string) (Index, error) {
 		if err != nil {
 			return Index{}, &Error{Ref: ref, Reason: "its index cannot be read", Err: err}
 		}
-		return Index{Digest: d.Digest.String(), Platforms: platformsOf(m)}, nil
+		return Index{Digest: d.Digest.String(), MediaType: string(d.MediaType), Platforms: platformsOf(m)}, nil
 	}
 	img, err := openLayout(ref, d.Digest.String())
 	if err != nil {
@@ -54,7 +54,10 @@ func resolveLayout(ref string) (Index, error) {
 	if err != nil {
 		return Index{}, &Error{Ref: ref, Reason: "its configuration cannot be read", Err: err}
 	}
-	return Index{Digest: d.Digest.String(), Platforms: map[string]string{platformName(cf.Platform()): d.Digest.String()}}, nil
+	return Index{
+		Digest: d.Digest.String(), MediaType: string(d.MediaType),
+		Platforms: map[string]string{platformName(cf.Platform()): d.Digest.String()},
+	}, nil
 }
 
 func readLayoutIndex(dir string) (*v1.IndexManifest, error) {

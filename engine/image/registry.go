@@ -116,6 +116,7 @@ func (r *Registry) push() (*remote.Pusher, error) {
 // Index is what a name in a registry or layout stands for.
 type Index struct {
 	Digest    string            // of the index, or of the manifest where there is no index
+	MediaType string            // of what Digest names
 	Platforms map[string]string // platform → digest of its manifest
 }
 
@@ -143,7 +144,7 @@ func (r *Registry) Resolve(ctx context.Context, ref string) (Index, error) {
 	if err != nil {
 		return Index{}, explain(ref, err)
 	}
-	return Index{Digest: d.Digest.String(), Platforms: platformsOf(m)}, nil
+	return Index{Digest: d.Digest.String(), MediaType: string(d.MediaType), Platforms: platformsOf(m)}, nil
 }
 
 func singleIndex(ref string, d *remote.Descriptor) (Index, error) {
@@ -159,7 +160,7 @@ func singleIndex(ref string, d *remote.Descriptor) (Index, error) {
 		return Index{}, explain(ref, err)
 	}
 	p := cf.Platform()
-	return Index{Digest: d.Digest.String(), Platforms: map[string]string{platformName(p): d.Digest.String()}}, nil
+	return Index{Digest: d.Digest.String(), MediaType: string(d.MediaType), Platforms: map[string]string{platformName(p): d.Digest.String()}}, nil
 }
 
 // platformsOf keeps linux images: attestations are listed as unknown/unknown.

@@ -18,7 +18,7 @@ func freeSpace(dir string) (int64, error) {
 	if err := unix.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return int64(st.Bavail) * int64(st.Bsize), nil //nolint:unconvert // the types differ between systems
+	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
 // copyEntry copies one file, directory or link with mode and owner.

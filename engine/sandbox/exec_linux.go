@@ -15,12 +15,25 @@ import (
 // start starts the command, without waiting for it.
 func start(j *job) (int, error) {
 	if j.Runc != "" {
-		return startRunc(j)
+		return startRunc(j) // runc gives the pipes away itself
 	}
+	giveOutput(j.Spec.UID, j.Spec.GID)
 	if j.Spec.Emulator != nil {
 		return startEmulated(j)
 	}
 	return startHere(j)
+}
+
+// giveOutput makes the command the owner of its pipes: who opens /dev/stderr
+// by name, as nginx does, opens the pipe again and is asked for permission.
+// That it cannot be given away, to a user that is not mapped, hurts only them.
+func giveOutput(uid, gid uint32) {
+	for fd := 1; fd <= 2; fd++ {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO {
+			_ = unix.Fchown(fd, int(uid), int(gid))
+		}
+	}
 }
 
 // startHere starts the command as a child of process 1.

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/image"
+	"github.com/specbuild/specbuild/engine/progress"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// applyFlags are the flags of apply.
+type applyFlags struct {
+	specFlags
+	engineFlags
+	outputs      []string
+	push         bool
+	requireTests bool
+	json         bool
+}
+
+const applyHelp = `Build, test and write the images of a spec.
+
+An argument is a spec file, or a folder with an image.hcl; none means the
+current folder. What is known already is not done again. Nothing is written or
+pushed before all tests have passed.
+
+Outputs, each may be repeated:
+  -o oci:DIR           an OCI image layout, all platforms
+  -o oci-tar:FILE      the same as one tar file
+  -o docker-tar:FILE   what "docker load" reads, one platform
+  -o dir:DIR           the image's files, one platform
+  --push               to each of the image's tags`
+
+func (c *cli) apply() *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:     "apply [SPEC…]",
+		Short:   "Build, test and write images",
+		Long:    applyHelp,
+		Example: "  specbuild apply examples/quickstart/image.hcl -o oci:web",
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), args, &f) },
+	}
+	f.addPlan(cmd)
+	f.engineFlags.add(cmd)
+	fl := cmd.Flags()
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "where to write: oci:DIR, oci-tar:FILE, docker-tar:FILE or dir:DIR")
+	fl.BoolVar(&f.push, "push", false, "push each image to its tags")
+	fl.BoolVar(&f.requireTests, "require-tests", false, "fail if a test cannot be run on this machine")
+	fl.BoolVar(&f.json, "json", false, "print the result as JSON")
+	return cmd
+}
+
+func (c *cli) runApply(ctx context.Context, args []string, f *applyFlags) error {
+	outs, err := parseOutputs(f.outputs)
+	if err != nil {
+		return err
+	}
+	w, err := c.newWorld(&f.engineFlags)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	comp, err := c.compile(ctx, args, &f.specFlags, w, true)
+	if err != nil {
+		return err
+	}
+	if f.push {
+		if err := c.checkPush(comp); err != nil {
+			return err
+		}
+	}
+	p := c.printer(f.verbose)
+	defer p.Close()
+	if len(comp.locked) > 0 {
+		p.Event(engine.Event{Kind: engine.Note, Time: time.Now(), Text: describeChanges(comp.locked)})
+	}
+	results, err := w.engine(f.engineFlags).Run(ctx, comp.graph, p.Event)
+	if err != nil {
+		p.Close()
+		return withSpec(err, comp)
+	}
+	if err := untested(results, f.requireTests, p); err != nil {
+		return err
+	}
+	pub := &publisher{world: w, outputs: outs, push: f.push, created: sourceDateEpoch(), printer: p}
+	done, err := pub.publish(ctx, results)
+	p.Close()
+	if err != nil {
+		return err
+	}
+	if f.json {
+		enc := json.NewEncoder(c.stdout)
+		enc.SetIndent("", "  ")
+		return enc.Encode(map[string]any{"version": 1, "images": done})
+	}
+	c.printDone(done)
+	return nil
+}
+
+// checkPush refuses before the build what could only fail after it.
+func (c *cli) checkPush(comp *compiled) error {
+	var ds diag.List
+	for _, img := range comp.plan.Images {
+		if len(img.Tags) == 0 {
+			ds.Errorf(img.Range, "No tag to push to", "%s has no tags, and --push needs at least one: add `tags = [\"registry/repository:tag\"]`.", img.Addr)
+		}
+		if !img.Explicit {
+			ds.Warnf("", img.Range, "Platforms are not said", "%s is pushed for this machine's platform alone, %s; say `platforms` so that another machine pushes the same.",
+				img.Addr, comp.plan.Build)
+		}
+	}
+	return c.report(ds, comp.spec)
+}
+
+func untested(results []engine.Result, required bool, p progress.Printer) error {
+	var missing []string
+	for _, r := range results {
+		for _, u := range r.Untested {
+			text := fmt.Sprintf("not tested: %s %q for %s: %s", r.Output.Addr, u.Test, u.Platform, u.Reason)
+			p.Event(engine.Event{Kind: engine.Note, Time: time.Now(), Text: text})
+			missing = append(missing, text)
+		}
+	}
+	if required && len(missing) > 0 {
+		p.Close()
+		return errors.New("--require-tests: " + strings.Join(missing, "; "))
+	}
+	return nil
+}
+
+// sourceDateEpoch is the time that images are said to be created at, where the
+// environment says one (reproducible-builds.org).
+func sourceDateEpoch() time.Time {
+	n, err := strconv.ParseInt(os.Getenv("SOURCE_DATE_EPOCH"), 10, 64)
+	if err != nil {
+		return image.Epoch
+	}
+	return time.Unix(n, 0).UTC()
+}
+
+func (c *cli) printDone(done []published) {
+	for _, d := range done {
+		fmt.Fprintf(c.stdout, "%s  %s\n", d.Address, d.Digest)
+		for _, p := range d.Platforms {
+			fmt.Fprintf(c.stdout, "  %-14s %s  %d layers, %s\n", p.Platform, p.Digest[:19], p.Layers, progress.Bytes(p.Size))
+		}
+		for _, o := range d.Outputs {
+			fmt.Fprintf(c.stdout, "  → %s  %s\n", o.Where, o.State)
+		}
+	}
+}

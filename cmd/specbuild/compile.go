@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specbuild/specbuild/engine/source"
+	"github.com/specbuild/specbuild/lower"
+	"github.com/specbuild/specbuild/lower/dag"
+	"github.com/specbuild/specbuild/planner"
+	"github.com/specbuild/specbuild/planner/pin"
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// specFlags are the flags of every command that reads specs.
+type specFlags struct {
+	vars      []string
+	varFiles  []string
+	allow     []string
+	platforms []string
+	locked    bool
+}
+
+func (s *specFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&s.vars, "var", nil, "set a variable: NAME=VALUE; may be repeated")
+	f.StringArrayVar(&s.varFiles, "var-file", nil, "read variables from a file; may be repeated")
+}
+
+func (s *specFlags) addPlan(cmd *cobra.Command) {
+	s.add(cmd)
+	f := cmd.Flags()
+	f.StringArrayVar(&s.allow, "allow", nil, "grant a privilege that the spec asks for: network.host")
+	f.StringSliceVar(&s.platforms, "platform", nil, "only these platforms of each image")
+	f.BoolVar(&s.locked, "locked", inCI(), "refuse to write the lock, and judge as for a release (default: on where CI is set)")
+}
+
+// inCI reports whether a CI system runs this: all of them set the variable.
+func inCI() bool {
+	v := os.Getenv("CI")
+	return v != "" && v != "false" && v != "0"
+}
+
+func (s *specFlags) variables() (map[string]string, error) {
+	vars := map[string]string{}
+	for _, v := range s.vars {
+		name, value, ok := strings.Cut(v, "=")
+		if !ok || name == "" {
+			return nil, usagef("--var %s: it must be NAME=VALUE", v)
+		}
+		vars[name] = value
+	}
+	return vars, nil
+}
+
+// load reads the specs that the arguments name, and prints what is wrong.
+func (c *cli) load(ctx context.Context, args []string, s *specFlags, partial bool) (*spec.Spec, diag.List, error) {
+	vars, err := s.variables()
+	if err != nil {
+		return nil, nil, err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, nil, err
+	}
+	sp, ds := spec.Load(ctx, spec.Options{
+		Args: args, Dir: dir, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
+		Build: buildPlatform(), Version: versionString(), Partial: partial,
+	})
+	return sp, ds, nil
+}
+
+// buildPlatform is what steps run on here. Steps are Linux's, also where
+// specbuild itself runs on another system and can only plan.
+func buildPlatform() spec.Platform {
+	p := spec.Platform{OS: "linux", Arch: runtime.GOARCH}
+	if p.Arch == "arm" {
+		p.Variant = "v7"
+	}
+	return p
+}
+
+// compiled is a spec on its way to an engine.
+type compiled struct {
+	spec     *spec.Spec
+	plan     *planner.Plan
+	graph    *dag.Graph
+	warnings diag.List
+	locked   []pin.Change // what was written to a lock that was not there
+}
+
+// compile goes from the arguments to a graph. Where there is no lock yet it is
+// made, and written if write is set and --locked is not.
+func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world, write bool) (*compiled, error) {
+	sp, ds, err := c.load(ctx, args, s, false)
+	if err != nil {
+		return nil, err
+	}
+	if ds.HasErrors() {
+		return nil, c.report(ds, sp)
+	}
+	out := &compiled{spec: sp}
+	in := w.input(sp, s)
+	lock, exists, more := readLock(sp.Root)
+	ds = append(ds, more...)
+	if ds.HasErrors() {
+		return nil, c.report(ds, sp)
+	}
+	if !exists {
+		needs, problems := planner.Needs(ctx, in)
+		ds = append(ds, problems...)
+		if ds.HasErrors() {
+			return nil, c.report(ds, sp)
+		}
+		if s.locked && write && (len(needs.Bases) > 0 || len(needs.Closures) > 0) {
+			ds.Errorf(diag.Range{File: pin.FileName}, "There is no lock",
+				"--locked, which is on in CI, does not write one. Run `specbuild lock` and commit %s, or say --locked=false.", pin.FileName)
+			return nil, c.report(ds, sp)
+		}
+		lock, out.locked, more = pin.Update(ctx, lock, needs, w.resolvers(), pin.UpgradePolicy{})
+		ds = append(ds, more...)
+		if ds.HasErrors() {
+			return nil, c.report(ds, sp)
+		}
+		if write && len(out.locked) > 0 {
+			if err := pin.Write(sp.Root, lock); err != nil {
+				return nil, err
+			}
+		}
+	}
+	in.Lock = lock
+	plan, more := planner.Make(ctx, in)
+	ds = append(ds, more...)
+	if !ds.HasErrors() {
+		ds = append(ds, filterPlatforms(plan, s.platforms)...)
+	}
+	if !ds.HasErrors() {
+		out.plan = plan
+		out.graph, more = lower.Lower(plan)
+		ds = append(ds, more...)
+	}
+	if err := c.report(ds, sp); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// report prints diagnostics and is errSpec if one is an error.
+func (c *cli) report(ds diag.List, sp *spec.Spec) error {
+	if len(ds) == 0 {
+		return nil
+	}
+	var files map[string][]byte
+	if sp != nil {
+		files = sp.Files
+	}
+	if err := diag.WriteText(c.stderr, ds.Sorted(), files, c.textOptions()); err != nil {
+		return err
+	}
+	if ds.HasErrors() {
+		return errSpec
+	}
+	return nil
+}
+
+func readLock(root string) (lock pin.Lock, exists bool, ds diag.List) {
+	data, err := os.ReadFile(filepath.Join(root, pin.FileName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return pin.Lock{}, false, nil
+	}
+	if err != nil {
+		ds.Errorf(diag.Range{File: pin.FileName}, "The lock cannot be read", "%v.", err)
+		return pin.Lock{}, true, ds
+	}
+	lock, ds = pin.Parse(pin.FileName, data)
+	return lock, true, ds
+}
+
+// filterPlatforms keeps what --platform asks for; an image without any of
+// them is an error, since nothing would be built in silence.
+func filterPlatforms(plan *planner.Plan, want []string) diag.List {
+	var ds diag.List
+	if len(want) == 0 {
+		return nil
+	}
+	for i := range plan.Images {
+		img := &plan.Images[i]
+		var has []string
+		for _, p := range img.Platforms {
+			has = append(has, p.Platform)
+		}
+		img.Platforms = slices.DeleteFunc(slices.Clone(img.Platforms), func(p planner.PlatformImage) bool {
+			return !slices.Contains(want, p.Platform)
+		})
+		if len(img.Platforms) == 0 {
+			ds.Errorf(img.Range, "No such platform", "--platform %s, but %s is for %s.",
+				strings.Join(want, ","), img.Addr, strings.Join(has, ", "))
+		}
+	}
+	return ds
+}
+
+// input is what the planner is given of the world.
+func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
+	return planner.Input{
+		Spec: sp, Locked: s.locked, Allow: s.allow,
+		Sources: sources{}, CanRun: w.canRun, Mirrors: w.debian().urls,
+		Judge: judgeRules,
+	}
+}
+
+// sources lists contexts for the planner.
+type sources struct{}
+
+func (sources) List(ctx context.Context, r source.Request) (*source.Selection, error) {
+	return source.List(ctx, r)
+}
+
+// describeChanges says what a lock now holds, in one line.
+func describeChanges(changes []pin.Change) string {
+	return fmt.Sprintf("wrote %s: %d pinned", pin.FileName, len(changes))
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/local"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// failure is an error of a build with the spec that it can be shown in.
+type failure struct {
+	err  error
+	comp *compiled
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func withSpec(err error, comp *compiled) error { return &failure{err, comp} }
+
+// printFailure prints why a build failed: the place in the spec, the whole
+// command, its output in one piece, and how much was not done because of it.
+func (c *cli) printFailure(err error) {
+	var files map[string][]byte
+	var f *failure
+	if errors.As(err, &f) {
+		files = f.comp.spec.Files
+	}
+	var se *engine.StepError
+	var be *local.BudgetError
+	switch {
+	case errors.As(err, &se):
+		c.printStep(se, files)
+	case errors.As(err, &be):
+		c.printOne(diag.Diagnostic{Summary: "The image is over its budget", Detail: be.Detail + ".", Range: be.Output.Budget.Range}, files)
+	default:
+		fmt.Fprintf(c.stderr, "specbuild: %v\n", err)
+	}
+}
+
+func (c *cli) printOne(d diag.Diagnostic, files map[string][]byte) {
+	if err := diag.WriteText(c.stderr, diag.List{d}, files, c.textOptions()); err != nil {
+		fmt.Fprintf(c.stderr, "specbuild: %s: %s\n", d.Summary, d.Detail)
+	}
+}
+
+func (c *cli) printStep(se *engine.StepError, files map[string][]byte) {
+	summary := "A step failed"
+	if strings.HasPrefix(se.Title, "test ") {
+		summary = "A test failed"
+	}
+	c.printOne(diag.Diagnostic{
+		Summary: summary, Detail: fmt.Sprintf("%s, %s: %v.", se.Name, se.Title, se.Err), Range: se.Range,
+	}, files)
+	if len(se.Command) > 0 {
+		fmt.Fprintf(c.stderr, "\n$ %s\n", quoteCommand(se.Command))
+		fmt.Fprint(c.stderr, se.Output)
+		if se.Output != "" && !strings.HasSuffix(se.Output, "\n") {
+			fmt.Fprintln(c.stderr)
+		}
+	}
+	if se.Skipped > 0 {
+		fmt.Fprintf(c.stderr, "\n%d more steps were not run because of it.\n", se.Skipped)
+	}
+	if se.Kept != "" {
+		fmt.Fprintf(c.stderr, "\nWhat it changed is in %s.\nTo look around: %s\n", se.Kept, se.Enter)
+	}
+}
+
+// quoteCommand writes a command so that a shell would read it back.
+func quoteCommand(args []string) string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		if a != "" && !strings.ContainsAny(a, " \t\n\"'\\$`*?[]{}();<>|&~#!") {
+			out[i] = a
+			continue
+		}
+		out[i] = "'" + strings.ReplaceAll(a, "'", `'\''`) + "'"
+	}
+	return strings.Join(out, " ")
+}

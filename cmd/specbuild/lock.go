@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specbuild/specbuild/planner"
+	"github.com/specbuild/specbuild/planner/pin"
+)
+
+// lockFlags are the flags of lock.
+type lockFlags struct {
+	specFlags
+	engineFlags
+	upgrade bool
+	json    bool
+}
+
+func (c *cli) lock() *cobra.Command {
+	var f lockFlags
+	cmd := &cobra.Command{
+		Use:   "lock [SPEC…]",
+		Short: "Pin bases and packages in " + pin.FileName,
+		Long: `Pin the bases and packages that specs use in ` + pin.FileName + `, at the workspace's root.
+
+What is pinned already stays as it is; what is missing is added. With --upgrade
+NAMES everything of that name (a base, a repository or a package) is asked for
+anew; --upgrade alone asks for all of it.`,
+		Example: "  specbuild lock\n  specbuild lock --upgrade\n  specbuild lock --upgrade=nginx,go",
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.runLock(cmd.Context(), args, &f, cmd) },
+	}
+	f.specFlags.add(cmd)
+	fl := cmd.Flags()
+	fl.StringSlice("upgrade", nil, "ask anew: for everything, or for the names given")
+	fl.Lookup("upgrade").NoOptDefVal = upgradeAll
+	fl.BoolVar(&f.json, "json", false, "print the changes as JSON")
+	return cmd
+}
+
+// upgradeAll is --upgrade without a name: no name is empty or has a star.
+const upgradeAll = "*"
+
+func upgradePolicy(cmd *cobra.Command) (pin.UpgradePolicy, error) {
+	names, err := cmd.Flags().GetStringSlice("upgrade")
+	if err != nil {
+		return pin.UpgradePolicy{}, err
+	}
+	if len(names) == 1 && names[0] == upgradeAll {
+		return pin.UpgradePolicy{All: true}, nil
+	}
+	return pin.UpgradePolicy{Names: names}, nil
+}
+
+func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cobra.Command) error {
+	policy, err := upgradePolicy(cmd)
+	if err != nil {
+		return err
+	}
+	// `--upgrade nginx` reads like every other flag, but a flag whose value may
+	// be left out takes only `--upgrade=nginx`: the rest are names.
+	if policy.All && len(args) > 0 && !isSpec(args[0]) {
+		policy = pin.UpgradePolicy{Names: args[:1]}
+		args = args[1:]
+	}
+	f.engineFlags.compression, f.engineFlags.sandbox = "gzip", "native"
+	w, err := c.newWorld(&f.engineFlags)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	sp, ds, err := c.load(ctx, args, &f.specFlags, false)
+	if err != nil {
+		return err
+	}
+	if ds.HasErrors() {
+		return c.report(ds, sp)
+	}
+	lock, _, more := readLock(sp.Root)
+	ds = append(ds, more...)
+	needs, more := planner.Needs(ctx, w.input(sp, &f.specFlags))
+	ds = append(ds, more...)
+	if ds.HasErrors() {
+		return c.report(ds, sp)
+	}
+	updated, changes, more := pin.Update(ctx, lock, needs, w.resolvers(), policy)
+	ds = append(ds, more...)
+	if err := c.report(ds, sp); err != nil {
+		return err
+	}
+	if len(changes) > 0 {
+		if err := pin.Write(sp.Root, updated); err != nil {
+			return err
+		}
+	}
+	if f.json {
+		return json.NewEncoder(c.stdout).Encode(map[string]any{"version": 1, "changes": changes})
+	}
+	c.printChanges(changes)
+	return nil
+}
+
+func (c *cli) printChanges(changes []pin.Change) {
+	if len(changes) == 0 {
+		fmt.Fprintf(c.stdout, "%s is up to date\n", pin.FileName)
+		return
+	}
+	for _, ch := range changes {
+		fmt.Fprintln(c.stdout, ch)
+	}
+	fmt.Fprintf(c.stdout, "%s: %d changes\n", pin.FileName, len(changes))
+}

@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/lower/dag"
+)
+
+// planFlags are the flags of plan.
+type planFlags struct {
+	specFlags
+	engineFlags
+	detailed bool
+	json     bool
+	all      bool
+}
+
+func (c *cli) plan() *cobra.Command {
+	var f planFlags
+	cmd := &cobra.Command{
+		Use:   "plan [SPEC…]",
+		Short: "Say what apply would do, and why",
+		Long: `Say for each step whether its result is known, whether it will run and the first
+reason, or after which step that is known. Nothing is run, fetched or written.`,
+		RunE: func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), args, &f) },
+	}
+	f.addPlan(cmd)
+	f.engineFlags.add(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 if there is something to do")
+	fl.BoolVar(&f.json, "json", false, "print the plan and the forecast as JSON")
+	fl.BoolVar(&f.all, "all", false, "list steps that are known, too")
+	return cmd
+}
+
+func (c *cli) runPlan(ctx context.Context, args []string, f *planFlags) error {
+	w, err := c.newWorld(&f.engineFlags)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	comp, err := c.compile(ctx, args, &f.specFlags, w, false)
+	if err != nil {
+		return err
+	}
+	forecast, err := w.engine(f.engineFlags).Forecast(ctx, comp.graph)
+	if err != nil {
+		return withSpec(err, comp)
+	}
+	n := tally(forecast)
+	if f.json {
+		if err := c.printPlanJSON(comp, forecast); err != nil {
+			return err
+		}
+	} else {
+		c.printPlan(comp, forecast, f.all)
+		c.printMachine(w)
+		fmt.Fprintf(c.stdout, "%s\n", n)
+	}
+	if f.detailed && (n.run > 0 || n.unknown > 0) {
+		return errChanges
+	}
+	return nil
+}
+
+// counts are the steps of a forecast by what becomes of them.
+type counts struct{ images, run, cached, unknown int }
+
+func tally(forecast []engine.Forecast) counts {
+	var n counts
+	for _, f := range forecast {
+		switch f.State {
+		case engine.Cached:
+			n.cached++
+		case engine.WillRun:
+			n.run++
+		default:
+			n.unknown++
+		}
+	}
+	return n
+}
+
+// String is the plan's last line.
+func (n counts) String() string {
+	if n.run+n.unknown == 0 {
+		return fmt.Sprintf("Nothing to do: all %d steps are known.", n.cached)
+	}
+	parts := []string{fmt.Sprintf("%d will run", n.run)}
+	if n.unknown > 0 {
+		parts = append(parts, fmt.Sprintf("%d known later", n.unknown))
+	}
+	parts = append(parts, fmt.Sprintf("%d cached", n.cached))
+	return "Steps: " + strings.Join(parts, ", ") + "."
+}
+
+func (c *cli) printPlan(comp *compiled, forecast []engine.Forecast, all bool) {
+	said := map[dag.ID]engine.Forecast{}
+	for _, f := range forecast {
+		said[f.Node] = f
+	}
+	for _, out := range comp.graph.Outputs {
+		fmt.Fprintln(c.stdout, out.Addr)
+		for i, img := range out.Images {
+			c.printPlatform(comp.graph, said, out, i, img, all)
+		}
+	}
+	fmt.Fprintln(c.stdout)
+}
+
+// printPlatform lists the steps that one platform's image needs, in the order
+// in which they can run, each with what becomes of it.
+func (c *cli) printPlatform(g *dag.Graph, said map[dag.ID]engine.Forecast, out dag.Output, i int, img dag.ID, all bool) {
+	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+	cached := 0
+	fmt.Fprintf(w, "  %s\n", out.Platforms[i])
+	for _, id := range reach(g, img, out.Tests) {
+		f, ok := said[id]
+		if !ok {
+			continue
+		}
+		n, _ := g.Node(id)
+		switch f.State {
+		case engine.Cached:
+			cached++
+			if all {
+				fmt.Fprintf(w, "    · %s\t%s\tcached\n", n.Meta.Name, n.Meta.Title)
+			}
+		case engine.WillRun:
+			fmt.Fprintf(w, "    + %s\t%s\twill run: %s\n", n.Meta.Name, n.Meta.Title, f.Reason)
+		default:
+			fmt.Fprintf(w, "    ? %s\t%s\t%s\n", n.Meta.Name, n.Meta.Title, f.Reason)
+		}
+	}
+	if cached > 0 && !all {
+		fmt.Fprintf(w, "    · %d steps cached\n", cached)
+	}
+	_ = w.Flush() // standard output that is gone is met by the next write
+}
+
+// reach lists what an image stands on, and its tests, inputs first.
+func reach(g *dag.Graph, img dag.ID, tests []dag.ID) []dag.ID {
+	needed := map[dag.ID]bool{}
+	var need func(dag.ID)
+	need = func(id dag.ID) {
+		n, ok := g.Node(id)
+		if !ok || needed[id] {
+			return
+		}
+		needed[id] = true
+		for _, in := range n.Inputs {
+			need(in)
+		}
+	}
+	need(img)
+	for _, t := range tests {
+		if n, ok := g.Node(t); ok && n.Inputs[0] == img {
+			need(t)
+		}
+	}
+	var out []dag.ID
+	for _, n := range g.Nodes {
+		if needed[n.ID] {
+			out = append(out, n.ID)
+		}
+	}
+	return out
+}
+
+// printMachine says what this machine cannot do of the plan, before anything
+// is tried.
+func (c *cli) printMachine(w *world) {
+	for _, line := range w.machine.notes() {
+		fmt.Fprintf(c.stdout, "Note: %s\n", line)
+	}
+}
+
+// planStep is a step of plan --json.
+type planStep struct {
+	ID     dag.ID `json:"id"`
+	Name   string `json:"name"`
+	Title  string `json:"title"`
+	Range  string `json:"range,omitempty"`
+	State  string `json:"state"` // "cached", "will run" or "unknown"
+	Reason string `json:"reason,omitempty"`
+}
+
+func (c *cli) printPlanJSON(comp *compiled, forecast []engine.Forecast) error {
+	var steps []planStep
+	for _, f := range forecast {
+		n, ok := comp.graph.Node(f.Node)
+		if !ok {
+			continue
+		}
+		steps = append(steps, planStep{
+			ID: f.Node, Name: n.Meta.Name, Title: n.Meta.Title, Range: n.Meta.Range.String(),
+			State: [...]string{"will run", "cached", "unknown"}[f.State], Reason: f.Reason,
+		})
+	}
+	enc := json.NewEncoder(c.stdout)
+	enc.SetIndent("", "  ")
+	return enc.Encode(map[string]any{"plan": comp.plan, "steps": steps})
+}

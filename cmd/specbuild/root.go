@@ -1,0 +1,44 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// cli is what all commands share: where to print, and the global flags.
+type cli struct {
+	stdout, stderr io.Writer
+
+	progress string // auto, terminal, plain, json, quiet
+	color    string // auto, always, never
+	cacheDir string
+}
+
+const longHelp = `specbuild compiles a declarative spec, in HCL, into container images.
+
+  specbuild apply image.hcl -o oci:web    build, test and write an image
+  specbuild plan image.hcl                say what apply would do, and why
+  specbuild validate image.hcl            find mistakes, without any network`
+
+func (c *cli) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "specbuild",
+		Short:         "Compile declarative specs into container images",
+		Long:          longHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          checkArgs(cobra.NoArgs),
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f := root.PersistentFlags()
+	f.StringVar(&c.progress, "progress", "auto", "how to show what happens: auto, terminal, plain, json or quiet")
+	f.StringVar(&c.color, "color", "auto", "color: auto, always or never")
+	f.StringVar(&c.cacheDir, "cache-dir", "", "the cache's folder (default $XDG_CACHE_HOME/specbuild)")
+	root.AddCommand(
+		c.validate(), c.lock(), c.plan(), c.apply(), c.graph(), c.push(),
+		c.cache(), c.doctor(), c.version(),
+	)
+	return root
+}
