@@ -117,7 +117,9 @@ func listOf[V any](name string, one valueType[V], finish func(d *decoder, in inp
 				d.invalid(e.at(), "%s is %s; this one is null.", in.name, name)
 				ok = false
 			case !e.v.IsKnown():
-				ok = false
+				if ok = false; !one.accepts(e.v.Type()) {
+					one.wrong(d, e)
+				}
 			default:
 				v, good := one.from(d, e)
 				out, ok = append(out, v), ok && good
@@ -182,7 +184,7 @@ func (in input) entries() []entry {
 	var out []entry
 	for it := in.v.ElementIterator(); it.Next(); {
 		k, v := it.Element()
-		e := entry{key: k.AsString(), keyAt: in.at(), input: input{v: v, expr: in.expr, name: in.name}}
+		e := entry{key: k.AsString(), keyAt: in.at(), input: input{v: v, expr: in.expr, name: in.name + " " + quote(k.AsString())}}
 		if p, ok := places[e.key]; ok {
 			e.keyAt, e.expr = syntax.Range(p.key.Range()), p.value
 		}
@@ -216,7 +218,6 @@ func mapOf(name string, checkEntry func(key, value string) error) valueType[[]En
 
 func (d *decoder) entry(e entry, check func(key, value string) error) (EnvVar, bool) {
 	out := EnvVar{Name: e.key, Range: e.at(), Unset: e.v.IsNull()}
-	e.name += " " + quote(e.key)
 	if !out.Unset {
 		s, err := eval.String(e.v, e.expr, e.source(d))
 		if err != nil {
