@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"time"
@@ -27,17 +28,20 @@ type Options struct {
 // grace is how long a command has between SIGTERM and SIGKILL.
 const grace = time.Second
 
-type native struct{ opts Options }
+type native struct {
+	opts    Options
+	filters *filters
+}
 
 // Native is the sandbox in pure Go.
-func Native(opts Options) Runner { return native{opts} }
+func Native(opts Options) Runner { return native{opts, &filters{}} }
 
 // Run implements Runner.
 func (n native) Run(ctx context.Context, s Spec) (Exit, error) {
 	if err := ctx.Err(); err != nil {
 		return Exit{}, err
 	}
-	j, err := newJob(s)
+	j, err := newJob(s, n.filters)
 	if err != nil {
 		return Exit{}, err
 	}
@@ -64,8 +68,21 @@ func launch(ctx context.Context, j job, s Spec, opts Options) (Exit, error) {
 		return Exit{}, err
 	}
 	exit, err := p.watch(ctx, s.Timeout)
+	emptyWork(s.Root.Work)
 	exit.OOM = group.oom(exit.Code == 128+int(syscall.SIGKILL))
 	return exit, err
+}
+
+// emptyWork removes what the kernel left in an overlay's work directory, which
+// nobody but root could: the directories have mode 000.
+func emptyWork(work string) {
+	if work == "" {
+		return
+	}
+	for _, d := range []string{"work", "work/incompat", "work/incompat/volatile"} {
+		_ = os.Chmod(filepath.Join(work, d), 0o700)
+	}
+	_ = os.RemoveAll(filepath.Join(work, "work")) // and if not, it is the caller's to remove
 }
 
 // process is a running process 1.

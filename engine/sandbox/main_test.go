@@ -62,10 +62,6 @@ func newRoot(t testing.TB) Root {
 			t.Fatal(err)
 		}
 	}
-	t.Cleanup(func() {
-		// The kernel makes work/work with mode 000.
-		_ = os.RemoveAll(r.Work)
-	})
 	return r
 }
 

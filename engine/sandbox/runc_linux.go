@@ -18,8 +18,9 @@ import (
 )
 
 type runc struct {
-	opts Options
-	path string
+	opts    Options
+	path    string
+	filters *filters
 }
 
 // Runc is the sandbox through an installed runc, which must be run by root.
@@ -38,7 +39,7 @@ func Runc(opts Options) (Runner, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%w: runc is run by root only; without root use the built-in sandbox", ErrUnsupported)
 	}
-	return runc{opts, full}, nil
+	return runc{opts, full, &filters{}}, nil
 }
 
 // Run implements Runner.
@@ -49,7 +50,7 @@ func (r runc) Run(ctx context.Context, s Spec) (Exit, error) {
 	if s.IDMap.Kind != IDMapFull || s.Emulator != nil {
 		return Exit{}, fmt.Errorf("%w: runc is used with all ids and without emulator only", ErrUnsupported)
 	}
-	j, err := newJob(s)
+	j, err := newJob(s, r.filters)
 	if err != nil {
 		return Exit{}, err
 	}

@@ -79,7 +79,7 @@ const Hostname = "specbuild"
 type Root struct {
 	// Lower holds directories of the machine, the lowest first. Upper takes
 	// what is written, and Work is an empty directory on Upper's file system
-	// that was used for no other mount. Without Upper the root is read-only.
+	// that was used for no other mount; it is left empty. Without Upper the root is read-only.
 	// Without Lower, Upper is the whole root.
 	Lower       []string
 	Upper, Work string
