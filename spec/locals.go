@@ -87,9 +87,9 @@ func (m *module) scopeFor(target Platform, order []string, l *diag.List) *hcl.Ev
 		// Only what it uses: objects are copied, and a thousand of a thousand
 		// would take longer than all else.
 		used := map[string]cty.Value{}
-		for _, other := range mentions(expr, "local") {
-			if v, ok := locals[other]; ok {
-				used[other] = v
+		for _, m := range eval.Mentions(expr) {
+			if v, ok := locals[m.Name(1)]; ok && m.Root() == "local" {
+				used[m.Name(1)] = v
 			}
 		}
 		d.ctx = ctx.NewChild()

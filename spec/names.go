@@ -4,7 +4,6 @@ import (
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/diag"
@@ -222,22 +221,4 @@ func stepName(step hcl.Traverser) (string, bool) {
 		}
 	}
 	return "", false
-}
-
-// mentions are the names under a root that an expression uses.
-func mentions(expr hclsyntax.Expression, root string) []string {
-	var out []string
-	for _, t := range expr.Variables() {
-		if t.RootName() != root {
-			continue
-		}
-		if len(t) > 1 {
-			if n, ok := stepName(t[1]); ok {
-				out = append(out, n)
-			}
-		} else {
-			out = append(out, "")
-		}
-	}
-	return out
 }
