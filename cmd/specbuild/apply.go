@@ -152,7 +152,7 @@ func (c *cli) printDone(done []published) {
 	for _, d := range done {
 		fmt.Fprintf(c.stdout, "%s  %s\n", d.Address, d.Digest)
 		for _, p := range d.Platforms {
-			fmt.Fprintf(c.stdout, "  %-14s %s  %d layers, %s\n", p.Platform, p.Digest[:19], p.Layers, progress.Bytes(p.Size))
+			fmt.Fprintf(c.stdout, "  %-14s %s  %s, %s\n", p.Platform, p.Digest[:19], plural(p.Layers, "layer"), progress.Bytes(p.Size))
 		}
 		for _, o := range d.Outputs {
 			fmt.Fprintf(c.stdout, "  → %s  %s\n", o.Where, o.State)

@@ -63,7 +63,7 @@ func (c *cli) printStep(se *engine.StepError, files map[string][]byte) {
 		}
 	}
 	if se.Skipped > 0 {
-		fmt.Fprintf(c.stderr, "\n%d more steps were not run because of it.\n", se.Skipped)
+		fmt.Fprintf(c.stderr, "\n%s not run because of it.\n", plural(se.Skipped, "more step"))
 	}
 	if se.Kept != "" {
 		fmt.Fprintf(c.stderr, "\nWhat it changed is in %s.\nTo look around: %s\n", se.Kept, se.Enter)

@@ -110,5 +110,5 @@ func (c *cli) printChanges(changes []pin.Change) {
 	for _, ch := range changes {
 		fmt.Fprintln(c.stdout, ch)
 	}
-	fmt.Fprintf(c.stdout, "%s: %d changes\n", pin.FileName, len(changes))
+	fmt.Fprintf(c.stdout, "%s: %s\n", pin.FileName, plural(len(changes), "change"))
 }

@@ -1,26 +1,30 @@
 package main
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
-	"runtime"
+	"path/filepath"
+	"strings"
+	"sync"
 
+	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/sandbox"
 )
 
-// machine is what this machine can run, found out once a command.
+// machine is what this machine can run. It is found out when somebody asks
+// first, and remembered: trying costs a fifth of a second where many
+// emulators are installed.
 type machine struct {
-	runner sandbox.Runner
-	idmap  sandbox.IDMap
+	runner     sandbox.Runner
+	capability func() sandbox.Capability
 }
 
-// newMachine probes the machine and chooses what runs steps.
-func newMachine(kind string) (*machine, error) {
-	m := &machine{}
-	if os.Geteuid() != 0 {
-		m.idmap.Kind = sandbox.IDMapSingle
-	}
+// newMachine chooses what runs steps.
+func newMachine(kind string, store *cache.Store) (*machine, error) {
+	m := &machine{capability: sync.OnceValue(func() sandbox.Capability { return probe(store) })}
 	switch kind {
 	case "native":
 		m.runner = sandbox.Native(sandbox.Options{})
@@ -36,17 +40,66 @@ func newMachine(kind string) (*machine, error) {
 	return m, nil
 }
 
-func (m *machine) canRun(platform string) error {
-	if platform == "linux/"+runtime.GOARCH {
-		return nil
+// probe tries the machine, unless the same one was tried before.
+func probe(store *cache.Store) sandbox.Capability {
+	const kind = "machine"
+	key := machineKey()
+	var c sandbox.Capability
+	if text, ok := store.Record(kind, key); ok && json.Unmarshal([]byte(text), &c) == nil {
+		return c
 	}
-	return fmt.Errorf("no emulator")
+	c = sandbox.Probe(sandbox.Options{})
+	if text, err := json.Marshal(c); err == nil {
+		_ = store.PutRecord(kind, key, string(text)) // lost, it is tried again
+	}
+	return c
+}
+
+// machineKey changes with everything that changes what can be run: the boot,
+// the namespaces that we are in, who we are, the emulators and subordinate
+// ids, and this program.
+func machineKey() string {
+	parts := []string{versionString(), fmt.Sprint(os.Geteuid())}
+	boot, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	parts = append(parts, strings.TrimSpace(string(boot)))
+	for _, ns := range []string{"mnt", "user", "cgroup"} {
+		link, _ := os.Readlink("/proc/self/ns/" + ns)
+		parts = append(parts, link)
+	}
+	emulators, _ := filepath.Glob("/usr/bin/qemu-*-static")
+	registered, _ := filepath.Glob("/proc/sys/fs/binfmt_misc/*")
+	parts = append(parts, strings.Join(emulators, " "), strings.Join(registered, " "))
+	for _, file := range []string{"/etc/subuid", "/etc/subgid", "/usr/bin/newuidmap"} {
+		if st, err := os.Stat(file); err == nil {
+			parts = append(parts, file, st.ModTime().String())
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+func (m *machine) canRun(platform string) error {
+	if p := m.capability().Platform(platform); !p.Runs {
+		return errors.New(p.Reason)
+	}
+	return nil
 }
 
 // local is the machine as the engine wants it.
 func (m *machine) local() local.Machine {
-	return local.Machine{IDMap: m.idmap, CanRun: m.canRun, Emulator: func(string) *sandbox.Emulator { return nil }}
+	return local.Machine{
+		IDMap:    func() sandbox.IDMap { return m.capability().IDMap },
+		CanRun:   m.canRun,
+		Emulator: func(platform string) *sandbox.Emulator { return m.capability().Platform(platform).Emulator },
+	}
 }
 
-// notes say what this machine cannot do, for plans.
-func (m *machine) notes() []string { return nil }
+// notes say what this machine cannot run of the platforms of a plan.
+func (m *machine) notes(platforms []string) []string {
+	var out []string
+	for _, p := range platforms {
+		if err := m.canRun(p); err != nil {
+			out = append(out, fmt.Sprintf("steps and tests for %s cannot run here: %v", p, err))
+		}
+	}
+	return out
+}

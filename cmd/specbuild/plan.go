@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -61,7 +62,7 @@ func (c *cli) runPlan(ctx context.Context, args []string, f *planFlags) error {
 		}
 	} else {
 		c.printPlan(comp, forecast, f.all)
-		c.printMachine(w)
+		c.printMachine(w, comp.graph)
 		fmt.Fprintf(c.stdout, "%s\n", n)
 	}
 	if f.detailed && (n.run > 0 || n.unknown > 0) {
@@ -91,7 +92,7 @@ func tally(forecast []engine.Forecast) counts {
 // String is the plan's last line.
 func (n counts) String() string {
 	if n.run+n.unknown == 0 {
-		return fmt.Sprintf("Nothing to do: all %d steps are known.", n.cached)
+		return fmt.Sprintf("Nothing to do: %s cached.", plural(n.cached, "step"))
 	}
 	parts := []string{fmt.Sprintf("%d will run", n.run)}
 	if n.unknown > 0 {
@@ -140,7 +141,7 @@ func (c *cli) printPlatform(g *dag.Graph, said map[dag.ID]engine.Forecast, out d
 		}
 	}
 	if cached > 0 && !all {
-		fmt.Fprintf(w, "    · %d steps cached\n", cached)
+		fmt.Fprintf(w, "    · %s cached\n", plural(cached, "step"))
 	}
 	_ = w.Flush() // standard output that is gone is met by the next write
 }
@@ -176,8 +177,17 @@ func reach(g *dag.Graph, img dag.ID, tests []dag.ID) []dag.ID {
 
 // printMachine says what this machine cannot do of the plan, before anything
 // is tried.
-func (c *cli) printMachine(w *world) {
-	for _, line := range w.machine.notes() {
+func (c *cli) printMachine(w *world, g *dag.Graph) {
+	var platforms []string
+	for _, n := range g.Nodes {
+		switch n.Op.(type) {
+		case *dag.Run, *dag.Test:
+			if !slices.Contains(platforms, n.Meta.Platform) {
+				platforms = append(platforms, n.Meta.Platform)
+			}
+		}
+	}
+	for _, line := range w.machine.notes(platforms) {
 		fmt.Fprintf(c.stdout, "Note: %s\n", line)
 	}
 }

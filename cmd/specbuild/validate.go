@@ -58,7 +58,7 @@ func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, asJS
 	if err := c.report(ds, sp); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stdout, "%d images are valid\n", len(sp.Selected))
+	fmt.Fprintf(c.stdout, "%s checked: no mistakes\n", plural(len(sp.Selected), "image"))
 	return nil
 }
 

@@ -49,10 +49,6 @@ type world struct {
 }
 
 func (c *cli) newWorld(f *engineFlags) (*world, error) {
-	m, err := newMachine(f.sandbox)
-	if err != nil {
-		return nil, err
-	}
 	switch f.compression {
 	case "gzip", "zstd", "none":
 	default:
@@ -61,6 +57,11 @@ func (c *cli) newWorld(f *engineFlags) (*world, error) {
 	store, err := c.openStore()
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)
+	}
+	m, err := newMachine(f.sandbox, store)
+	if err != nil {
+		store.Close()
+		return nil, err
 	}
 	agent := "specbuild/" + versionString()
 	return &world{

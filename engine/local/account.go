@@ -125,7 +125,7 @@ func parseMode(s string) (*uint32, error) {
 // idmap is the kind of map in keys: with a single id, changing owners fails
 // or is faked, so results differ and are never shared.
 func (e *Engine) idmap() string {
-	if e.o.Machine.IDMap.Kind == sandbox.IDMapSingle {
+	if e.o.Machine.IDMap().Kind == sandbox.IDMapSingle {
 		return "single"
 	}
 	return "full"
@@ -134,7 +134,7 @@ func (e *Engine) idmap() string {
 // snapKind keeps unpacked trees apart whose owners are different numbers on
 // the machine.
 func (e *Engine) snapKind() string {
-	m := e.o.Machine.IDMap
+	m := e.o.Machine.IDMap()
 	switch m.Kind {
 	case sandbox.IDMapSingle:
 		return "single"
@@ -149,15 +149,15 @@ func (e *Engine) snapKind() string {
 }
 
 func (e *Engine) idRanges(users bool) []layer.IDRange {
-	ranges := e.o.Machine.IDMap.GIDs
+	ranges := e.o.Machine.IDMap().GIDs
 	if users {
-		ranges = e.o.Machine.IDMap.UIDs
+		ranges = e.o.Machine.IDMap().UIDs
 	}
 	var out []layer.IDRange
 	for _, r := range ranges {
 		out = append(out, layer.IDRange{Container: int(r.Inside), Host: int(r.Outside), Size: int(r.Count)})
 	}
-	if e.o.Machine.IDMap.Kind == sandbox.IDMapSingle {
+	if e.o.Machine.IDMap().Kind == sandbox.IDMapSingle {
 		id := os.Getgid()
 		if users {
 			id = os.Getuid()
@@ -169,7 +169,7 @@ func (e *Engine) idRanges(users bool) []layer.IDRange {
 
 // chown gives a directory on the machine to a user of a step.
 func (b *build) chown(dir string, a account) error {
-	if b.o.Machine.IDMap.Kind == sandbox.IDMapSingle {
+	if b.o.Machine.IDMap().Kind == sandbox.IDMapSingle {
 		return nil // there is one user only, and the directory is its own
 	}
 	uid, gid := hostID(b.idRanges(true), a.uid), hostID(b.idRanges(false), a.gid)

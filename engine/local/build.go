@@ -25,6 +25,7 @@ type build struct {
 	eventMu    sync.Mutex
 	nodes      map[dag.ID]*state // fixed when the build is made
 	selections map[dag.ID]*source.Selection
+	several    bool         // steps of several platforms: events say which
 	left       atomic.Int64 // nodes that make something and are not done
 }
 
@@ -54,11 +55,14 @@ func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.C
 		Engine: e, g: g, events: events, fail: fail,
 		nodes: map[dag.ID]*state{}, selections: map[dag.ID]*source.Selection{},
 	}
+	platform := ""
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
 		b.nodes[n.ID] = &state{n: n}
 		if makes(n.Op) {
 			b.left.Add(1)
+			b.several = b.several || platform != "" && n.Meta.Platform != platform
+			platform = n.Meta.Platform
 		}
 	}
 	return b

@@ -11,6 +11,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync"
 	"time"
 
@@ -38,7 +39,7 @@ type Options struct {
 
 // Machine answers what a step can count on, as probed once.
 type Machine struct {
-	IDMap sandbox.IDMap
+	IDMap func() sandbox.IDMap
 	// CanRun says why steps of a platform cannot run here, or nil.
 	CanRun func(platform string) error
 	// Emulator is the static program that runs a foreign platform's code, or
@@ -172,6 +173,9 @@ func (b *build) send(n *dag.Node, ev engine.Event) {
 	ev.Time = time.Now()
 	if n != nil {
 		ev.Node, ev.Name, ev.Title = n.ID, n.Meta.Name, n.Meta.Title
+		if b.several && n.Meta.Platform != "" {
+			ev.Title += " (" + strings.TrimPrefix(n.Meta.Platform, "linux/") + ")"
+		}
 	}
 	b.eventMu.Lock()
 	defer b.eventMu.Unlock()

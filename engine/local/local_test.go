@@ -39,6 +39,7 @@ func newEngine(t *testing.T, change ...func(*Options)) *Engine {
 	o := Options{
 		Store: store, Registry: image.NewRegistry("test"), Sandbox: sandbox.Native(sandbox.Options{}),
 		Machine: Machine{
+			IDMap:    func() sandbox.IDMap { return sandbox.IDMap{} },
 			CanRun:   func(string) error { return nil },
 			Emulator: func(string) *sandbox.Emulator { return nil },
 		},

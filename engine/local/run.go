@@ -274,7 +274,7 @@ func (b *build) sandboxSpec(ctx context.Context, p *runPlan, root sandbox.Root) 
 		ShmSize:  meta.Limits.Shm,
 		Limits:   sandbox.Limits{Memory: meta.Limits.Memory, CPUs: meta.Limits.CPUs, Pids: int64(meta.Limits.Pids)},
 		Timeout:  meta.Timeout,
-		IDMap:    b.o.Machine.IDMap,
+		IDMap:    b.o.Machine.IDMap(),
 		Emulator: b.o.Machine.Emulator(op.Platform),
 	}
 	switch op.Network {

@@ -22,7 +22,10 @@ import (
 func (b *build) test(ctx context.Context, id dag.ID) (*engine.Untested, error) {
 	s := b.nodes[id]
 	op := s.n.Op.(*dag.Test)
-	reason := b.cannotTest(op)
+	var reason error
+	if _, ok := b.known(s); !ok { // what has passed need not be able to run again
+		reason = b.cannotTest(op)
+	}
 	if reason == nil {
 		_, err := b.get(ctx, id)
 		return nil, err
@@ -145,7 +148,7 @@ func (b *build) checkCommand(ctx context.Context, n *dag.Node, op *dag.Test, cha
 		UID: uint32(acc.uid), GID: uint32(acc.gid), Groups: acc.groups,
 		Timeout: n.Meta.Timeout,
 		Stdout:  &tee{&stdout, both}, Stderr: &tee{&stderr, both},
-		IDMap: b.o.Machine.IDMap, Emulator: b.o.Machine.Emulator(op.Platform),
+		IDMap: b.o.Machine.IDMap(), Emulator: b.o.Machine.Emulator(op.Platform),
 	})
 	text := both.close()
 	if ctx.Err() != nil {

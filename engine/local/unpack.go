@@ -15,7 +15,7 @@ import (
 
 // unpackOptions are how a layer becomes a directory on this machine.
 func (e *Engine) unpackOptions(l *layerRef) layer.UnpackOptions {
-	kind := e.o.Machine.IDMap.Kind
+	kind := e.o.Machine.IDMap().Kind
 	return layer.UnpackOptions{
 		ReadOptions:    layer.ReadOptions{Devices: l.base != nil && kind == sandbox.IDMapFull},
 		UserXattr:      kind != sandbox.IDMapFull,
@@ -29,7 +29,7 @@ func (e *Engine) unpackOptions(l *layerRef) layer.UnpackOptions {
 // unpackRanges are the ids of a user namespace; with a single id the owners
 // are left to the table of contents.
 func (e *Engine) unpackRanges(users bool) []layer.IDRange {
-	if e.o.Machine.IDMap.Kind != sandbox.IDMapRanges {
+	if e.o.Machine.IDMap().Kind != sandbox.IDMapRanges {
 		return nil
 	}
 	return e.idRanges(users)
