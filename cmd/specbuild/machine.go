@@ -87,10 +87,20 @@ func (m *machine) canRun(platform string) error {
 // local is the machine as the engine wants it.
 func (m *machine) local() local.Machine {
 	return local.Machine{
-		IDMap:    func() sandbox.IDMap { return m.capability().IDMap },
+		IDMap:    m.idmap,
 		CanRun:   m.canRun,
 		Emulator: func(platform string) *sandbox.Emulator { return m.capability().Platform(platform).Emulator },
 	}
+}
+
+// idmap is the map that steps run with. An ordinary user's steps know one
+// user, root, which is the caller: layers are unpacked and read by this
+// process, which cannot give files to subordinate ids (docs/rootless.md).
+func (m *machine) idmap() sandbox.IDMap {
+	if os.Geteuid() != 0 {
+		return sandbox.IDMap{Kind: sandbox.IDMapSingle}
+	}
+	return m.capability().IDMap
 }
 
 // notes say what this machine cannot run of the platforms of a plan.
