@@ -241,7 +241,7 @@ func (p *process) end(done <-chan outcome) outcome {
 	return out
 }
 
-// collect reads reports until process 1 closes its end.
+// collect reads reports until the last one, or until process 1 is gone.
 func (p *process) collect() outcome {
 	var out outcome
 	dec := json.NewDecoder(p.control)
@@ -259,11 +259,13 @@ func (p *process) collect() outcome {
 		switch {
 		case r.Error != "":
 			out.err = &runError{text: r.Error, command: r.Command}
+			return out
 		case r.Started:
 			out.started = true
 		case r.Exited:
 			out.exited = true
 			out.exit.Code, out.exit.Signal = status(syscall.WaitStatus(r.Status))
+			return out // process 1 has no more to do: it is killed rather than waited for
 		default:
 			out.exit.Stubs = r.Stubs
 		}
