@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -234,6 +235,27 @@ func TestEarlyCutOff(t *testing.T) {
 	build("first")
 	if got := build("second"); len(got) != 1 || !strings.Contains(got[0], "second") {
 		t.Errorf("made %q: only the step that changed may run, since its result did not", got)
+	}
+}
+
+func TestADeepStackIsFlattened(t *testing.T) {
+	t.Parallel()
+	g := withShell(t)
+	const depth = 430
+	for i := range depth {
+		g.file(fmt.Sprintf("/f/%d", i), "x", "")
+	}
+	g.run("/bin/sh", "-ec", "busybox ls /f | busybox wc -l > /n; busybox rm /f/7")
+	res, _ := mustRun(t, newEngine(t), g.image())
+	tree := treeOf(t, res)
+	if _, ok := tree.Lookup("f/7"); ok {
+		t.Error("what was removed of the flattened part is there")
+	}
+	if n := len(res[0].Images[0].Layers); n != depth+3 {
+		t.Errorf("%d layers, wanted %d: the image keeps its own", n, depth+3)
+	}
+	if f, _ := tree.Lookup("n"); f.Digest != digestOf([]byte("430\n")) {
+		t.Error("the step did not see all files")
 	}
 }
 

@@ -240,17 +240,6 @@ func relative(paths []string) []string {
 	return out
 }
 
-// lowers unpacks a chain of layers, lowest first.
-func (b *build) lowers(ctx context.Context, chain []*layerRef) ([]string, error) {
-	dirs := make([]string, len(chain))
-	err := each(len(chain), func(i int) error {
-		var err error
-		dirs[i], err = chain[i].dir(ctx)
-		return err
-	})
-	return dirs, err
-}
-
 // scratch makes the writable directories of one run.
 func (b *build) scratch() (string, error) {
 	dir, err := b.o.Store.TempDir()
