@@ -21,6 +21,10 @@ func (s *Store) Partial(name string) (*os.File, error) {
 	return f, nil
 }
 
+// Index is a folder for what is derived from archives' indexes. Its files are
+// their maker's; they can be removed at any time.
+func (s *Store) Index() string { return s.path("index") }
+
 // Keep moves a directory of this process's TempDir to where it stays after the
 // process, for a person to look at, until the store is pruned.
 func (s *Store) Keep(dir string) (string, error) {

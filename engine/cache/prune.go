@@ -51,7 +51,7 @@ type item struct {
 // kinds are the folders of the store in the order in which items of one age
 // go: what names others before what is named.
 func kinds() []string {
-	return []string{"def", "act", "rec", "ref", "toc", "stat", "snap", "chunk", "blob", "mounts"}
+	return []string{"def", "act", "rec", "ref", "toc", "stat", "snap", "chunk", "blob", "mounts", "index", "partial", "kept"}
 }
 
 // kindOf is the folder of a kind with parts, such as "rec/pushed".
@@ -299,6 +299,8 @@ func (s *Store) items(ctx context.Context, kind string) ([]item, error) {
 		return s.dirItems(ctx, kind, "*/*", snapName)
 	case "mounts":
 		return s.dirItems(ctx, kind, "*", "lock")
+	case "kept":
+		return s.dirItems(ctx, kind, "*", "upper")
 	}
 	var list []item
 	err := filepath.WalkDir(s.path(kind), func(path string, d fs.DirEntry, err error) error {

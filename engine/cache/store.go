@@ -135,7 +135,7 @@ func prepare(dir string) (fresh bool, err error) {
 	if err := checkOwner(dir); err != nil {
 		return false, err
 	}
-	for _, d := range []string{"leases", "tmp", "locks", "blob", "def", "act", "ref", "toc", "rec", "chunk", "snap", "mounts", "stat"} {
+	for _, d := range []string{"leases", "tmp", "locks", "blob", "def", "act", "ref", "toc", "rec", "chunk", "snap", "mounts", "stat", "index", "partial", "kept"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o700); err != nil {
 			return false, full(dir, 1, err)
 		}
