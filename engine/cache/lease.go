@@ -145,7 +145,7 @@ func forceRemove(path string) error {
 	if err == nil || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+	_ = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
 		if d != nil && d.IsDir() && os.Chmod(p, 0o700) == nil && err != nil {
 			return forceRemove(p) // it could not be read before
 		}

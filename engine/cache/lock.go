@@ -87,8 +87,8 @@ func tryLock(path string, exclusive bool) (*os.File, error) {
 		if samePath(f, path) {
 			if exclusive {
 				// For people who wait; that it may fail changes nothing.
-				f.Truncate(0)
-				f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+				_ = f.Truncate(0)
+				_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 			}
 			return f, nil
 		}

@@ -43,7 +43,7 @@ func (s *Store) Snapshot(ctx context.Context, kind, name string, build func(dir 
 		err = build(tree)
 	}
 	if err != nil {
-		removeTree(tmp)
+		_ = removeTree(tmp) // the lease removes it otherwise
 		return "", fmt.Errorf("making snapshot %s: %w", name, full(tree, 1, err))
 	}
 	return s.placeSnapshot(tmp, kind, name)
@@ -102,7 +102,7 @@ func (s *Store) placeSnapshot(tmp, kind, name string) (string, error) {
 		return "", err // one that was in doubt, or has lost its name
 	}
 	if err := s.place(tmp, dir); err != nil {
-		removeTree(tmp)
+		_ = removeTree(tmp) // the lease removes it otherwise
 		return "", fmt.Errorf("placing snapshot %s: %w", name, full(dir, 1, err))
 	}
 	return filepath.Join(dir, snapTree), nil

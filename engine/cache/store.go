@@ -104,7 +104,7 @@ func Open(o Options) (*Store, error) {
 	s := &Store{dir: dir, reaped: make(chan struct{})}
 	s.makeTemp = sync.OnceValue(func() error { return os.MkdirAll(s.path("tmp", s.lease.name), 0o700) })
 	if err := s.enter(fresh); err != nil {
-		s.leave()
+		_ = s.leave()
 		return nil, fmt.Errorf("opening the cache %s: %w", dir, full(dir, 1, err))
 	}
 	var ctx context.Context

@@ -105,7 +105,7 @@ func readSmall(item *Item) (data []byte, digest string, err error) {
 	// One byte more than stated, to see a file that has grown.
 	data = make([]byte, item.Size+1)
 	n, err := io.ReadFull(r, data)
-	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, "", err
 	}
 	data = data[:n]

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -76,7 +77,8 @@ func Select(req CopyRequest, src *Tree) ([]Entry, error) {
 
 // blame adds the source to an error of placement.
 func (r *CopyRequest) blame(s *selected, err error) error {
-	if place, ok := err.(*CopyError); ok {
+	var place *CopyError
+	if errors.As(err, &place) {
 		return &CopyError{Source: "/" + s.Path, To: place.To, Reason: place.Reason}
 	}
 	return err

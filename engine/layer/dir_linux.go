@@ -114,7 +114,7 @@ func (d *dirWriter) open(dir string) (fd int, err error) {
 		name, _, _ := strings.Cut(rest, "/")
 		path := joinPath(at.path, name)
 		fd, err := unix.Openat(at.fd, name, openDirFlags, 0)
-		if err == unix.ENOENT {
+		if errors.Is(err, unix.ENOENT) {
 			fd, err = d.missing(at.fd, name, path)
 		}
 		if err != nil {
@@ -151,7 +151,7 @@ func (d *dirWriter) dir(e Entry) error {
 		return err
 	}
 	err = d.mkdir(at, name, e)
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		var st unix.Stat_t
 		if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return fmt.Errorf("look at %q: %w", e.Path, err)
@@ -209,7 +209,7 @@ func (d *dirWriter) file(e Entry, write func(fd int) error) (err error) {
 	}
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_EXCL | unix.O_NOFOLLOW | unix.O_CLOEXEC
 	fd, err := unix.Openat(at, name, flags, mode)
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		if err = unix.Unlinkat(at, name, 0); err == nil {
 			fd, err = unix.Openat(at, name, flags, mode)
 		}
@@ -283,7 +283,7 @@ func (d *dirWriter) node(e Entry) error {
 		return nil
 	}
 	err = d.mknod(at, name, e)
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		if err = unix.Unlinkat(at, name, 0); err == nil {
 			err = d.mknod(at, name, e)
 		}

@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -99,7 +100,7 @@ func (d *dirWriter) whiteout(path string) error {
 	} else {
 		err = unix.Mknodat(at, name, unix.S_IFCHR, 0)
 	}
-	if err == unix.EEXIST {
+	if errors.Is(err, unix.EEXIST) {
 		var st unix.Stat_t
 		if err := unix.Fstatat(at, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 			return fmt.Errorf("look at %q: %w", path, err)

@@ -282,7 +282,7 @@ func stage(j *job, root int, fixtures *[]fixture) (*tree, error) {
 	}
 	top := j.Staging + "/root"
 	if root < 0 {
-		root, err = mountOverlay(j.Spec.Root, j.nodev(), j.UserNS, true, top)
+		_, err = mountOverlay(j.Spec.Root, j.nodev(), j.UserNS, true, top)
 		if err == nil {
 			err = unix.MountSetattr(unix.AT_FDCWD, top, 0, &unix.MountAttr{Attr_set: uint64(j.nodev())})
 		}

@@ -69,7 +69,7 @@ func credential(j *job) *syscall.Credential {
 func explainExec(err error) error {
 	switch {
 	case errors.Is(err, unix.ENOEXEC):
-		return fmt.Errorf("%w: built for another architecture, or neither a program nor a script with #!", err)
+		return fmt.Errorf("%w: built for another architecture, or neither a program nor a script that begins with #! and its interpreter", err)
 	case errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("%w: its interpreter or dynamic loader is not in the root", err)
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // Probe looks at this machine by trying: versions and settings say too little.
-// It takes some ten milliseconds, and needs [Init] as a run does.
+// It takes a tenth of a second where many emulators are installed, and needs [Init] as a run does.
 func Probe(opts Options) Capability {
 	c := Capability{Root: os.Geteuid() == 0}
 	var name unix.Utsname

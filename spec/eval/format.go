@@ -85,7 +85,7 @@ func ParseMode(s string) (uint32, error) {
 // protocol is tcp, udp or sctp, tcp where none is written.
 func ParsePort(v cty.Value) (number int, protocol string, err error) {
 	wrong := fmt.Errorf("%s is not a port; write a number from 1 to 65535, or one with a protocol, such as \"53/udp\"", Describe(v))
-	text := ""
+	var text string
 	switch v.Type() {
 	case cty.String:
 		text = v.AsString()
