@@ -10,6 +10,7 @@ import (
 
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/progress"
+	"github.com/specbuild/specbuild/engine/sandbox"
 )
 
 func (c *cli) cache() *cobra.Command {
@@ -127,5 +128,9 @@ func (c *cli) printPruned(r cache.PruneReport, dry bool) error {
 
 // openStore opens the user's cache, or the one of --cache-dir.
 func (c *cli) openStore() (*cache.Store, error) {
-	return cache.Open(cache.Options{Dir: c.cacheDir})
+	return cache.Open(cache.Options{
+		Dir: c.cacheDir,
+		// Control groups of steps whose specbuild was killed go with its lease.
+		Reap: func(string) { _ = sandbox.CleanCgroups("") },
+	})
 }

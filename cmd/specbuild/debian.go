@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -21,7 +20,7 @@ type debian struct {
 func (w *world) debian() *debian {
 	m := deb.MachineMirrors("/etc")
 	return &debian{mirrors: m, resolver: deb.NewResolver(deb.Options{
-		Mirrors: m, Cache: filepath.Join(w.store.Dir(), "deb-index"), Client: w.fetch,
+		Mirrors: m, Cache: w.store.Index(), Client: w.fetch,
 	})}
 }
 
