@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
@@ -279,5 +280,63 @@ func mustWrite(t *testing.T, dir, name, content string) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestStepsSeeTheTimesOfLocalFiles: with constant times, make with a cache
+// mount ships the old program.
+func TestStepsSeeTheTimesOfLocalFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	e := newEngine(t)
+	for _, when := range []int64{1_600_000_000, 1_500_000_000} {
+		mustWrite(t, dir, "main.c", "int main;")
+		if err := os.Chtimes(filepath.Join(dir, "main.c"), time.Unix(when, 0), time.Unix(when, 0)); err != nil {
+			t.Fatal(err)
+		}
+		g := withShell(t).copy(dir, "main.c", "/src/").
+			run("/bin/sh", "-ec", fmt.Sprintf("busybox stat -c %%Y /src/main.c > /time # %d", when))
+		res, _ := mustRun(t, e, g.image())
+		want := fmt.Sprintf("%d\n", when)
+		if f, _ := treeOf(t, res).Lookup("time"); f.Digest != digestOf([]byte(want)) {
+			t.Errorf("the step did not see the time %d of the local file", when)
+		}
+	}
+}
+
+func TestACancelledBuildStopsItsStep(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	g := withShell(t).run("/bin/sh", "-c", "echo ready; busybox sleep 60").image()
+	began := time.Now()
+	_, err := e.Run(ctx, g, func(ev engine.Event) {
+		if ev.Kind == engine.Output {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("it took %v to stop", took)
+	}
+}
+
+func TestKeptDirectoryOfAFailedStep(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, func(o *Options) { o.KeepFailed = true })
+	g := withShell(t).run("/bin/sh", "-c", "echo half > /half; exit 1").image()
+	_, err := e.Run(t.Context(), g, func(engine.Event) {})
+	var se *engine.StepError
+	if !asStep(err, &se) {
+		t.Fatalf("error %v", err)
+	}
+	if b, err := os.ReadFile(filepath.Join(se.Kept, "half")); err != nil || string(b) != "half\n" {
+		t.Errorf("%s holds %q (%v)", se.Kept, b, err)
+	}
+	out, err := exec.Command("sh", "-c", strings.Replace(se.Enter, "/bin/sh'", "/bin/sh -c \"busybox cat /half\"'", 1)).CombinedOutput()
+	if err != nil || string(out) != "half\n" {
+		t.Errorf("%s\ngave %q (%v)", se.Enter, out, err)
 	}
 }
