@@ -2,7 +2,11 @@
 // plain values that the planner fills: rules read no file and ask no registry.
 package rules
 
-import "github.com/specbuild/specbuild/spec"
+import (
+	"time"
+
+	"github.com/specbuild/specbuild/spec"
+)
 
 // Facts is all that a rule may look at.
 type Facts struct {
@@ -10,6 +14,8 @@ type Facts struct {
 	Instances []Instance // of the images asked for, inputs before those that use them
 	Bases     []Base     // that instances use, by address
 	Locked    bool       // --locked: what is advice on a desk is an error in CI
+	Unlocked  bool       // there is no lock at all; what a stale one lacks the planner reports itself
+	Now       time.Time  // when waivers are judged; zero is the clock's now
 }
 
 // Instance is a stage or image evaluated for one target, with what it

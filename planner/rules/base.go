@@ -1,0 +1,120 @@
+package rules
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+func baseRules() []Rule {
+	return []Rule{
+		{
+			ID: "base-explicit-tag", By: ByLanguage, Title: "The name of a base carries a tag or a digest",
+			Why: "Without one, `latest` is meant by silence, and the image changes without a change of the spec.",
+		},
+		{
+			ID: "base-no-floating-tag", By: ByJudge, Title: "The tag of a base is a version, not a name that moves on",
+			Why:   "The next `specbuild lock --upgrade` would take whatever `latest` or `edge` is that day, over any number of major versions. A digest in the spec settles it too.",
+			check: floatingBase,
+		},
+		{
+			ID: "base-digest-pinned", Severity: diag.Warning, By: ByJudge, Title: "Every base has its digest in the spec or in the lock",
+			Why:   "A tag can be pushed anew: two builds of one spec would be two images. Without a lock this is advice, with --locked an error.",
+			check: unpinnedBase,
+		},
+		{
+			ID: "base-platform-available", By: ByPlanner, Title: "A base is there for each platform that is built",
+			Why: "What cannot be pulled is better known before the build than in its middle.",
+		},
+		{
+			ID: "base-not-outdated", Severity: diag.Info, Release: diag.Info, By: ByLock, Title: "The digest of a base is what its tag stands for now",
+			Why: "Bases are patched by pushing their tag again; a lock that is never rolled forward keeps every hole.",
+		},
+		{
+			ID: "base-no-onbuild-triggers", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "A base has no ONBUILD triggers",
+			Why:   "Its authors count on them, and they do not run here: an image has the steps that its spec shows, and no others.",
+			check: onbuild,
+		},
+	}
+}
+
+// floating are tags that are moved to each new release. A name in front of
+// others counts as well: stable-slim.
+var floating = []string{
+	"canary", "current", "dev", "devel", "develop", "edge", "head", "latest", "main", "mainline", "master",
+	"next", "nightly", "rolling", "snapshot", "stable", "testing", "tip", "unstable",
+}
+
+// isFloating reports whether a tag moves on. stable-20260112 does not: it has
+// a date.
+func isFloating(tag string) bool {
+	first, rest, _ := strings.Cut(strings.ToLower(tag), "-")
+	if first == "latest" {
+		return true
+	}
+	return slices.Contains(floating, first) && !strings.ContainsAny(rest, "0123456789")
+}
+
+// tagOf is the tag of an image's name, or empty.
+func tagOf(name string) string {
+	name, _, _ = strings.Cut(name, "@")
+	_, last, found := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], ":")
+	if !found {
+		return ""
+	}
+	return last
+}
+
+func floatingBase(d *docket) {
+	for _, b := range d.Bases {
+		image := b.Base.Image
+		if b.Base.Digest.Set || strings.Contains(image.V, "@") {
+			continue
+		}
+		if tag := tagOf(image.V); isFloating(tag) {
+			d.found(b.Base.Addr, image.Range, "The base's tag moves on",
+				"%s takes the tag %q, which stands for another image after each release. Name a version, or pin this one by `digest`.", b.Base.Addr.Local(), tag)
+		}
+	}
+}
+
+// unpinnedBase looks only where there is no lock: a lock that lacks a base is
+// stale, which the planner says.
+func unpinnedBase(d *docket) {
+	for _, b := range d.Bases {
+		if d.Unlocked && !b.Pinned && !b.Base.Layout.Set {
+			d.found(b.Base.Addr, or(b.Base.Image.Range, b.Base.Range), "The base is not pinned",
+				"There is no lock with the digest of %s, so another image may be behind %q tomorrow. Run `specbuild lock` and commit specbuild.lock.",
+				b.Base.Addr.Local(), b.Base.Image.V)
+		}
+	}
+}
+
+func onbuild(d *docket) {
+	for _, b := range d.Bases {
+		for _, platform := range slices.Sorted(maps.Keys(b.Configs)) {
+			triggers := b.Configs[platform].OnBuild
+			if n := len(triggers); n > 0 {
+				d.found(b.Base.Addr, or(b.Base.Image.Range, b.Base.Layout.Range, b.Base.Range), "The base has ONBUILD triggers",
+					"%s wants %s to run in what is built on it (first %q), which does not happen here. Write as steps what is needed of it, or take the variant of the base without triggers.",
+					b.Base.Addr.Local(), plural(n, "instruction"), triggers[0])
+			}
+		}
+	}
+}
+
+// Outdated is the rule base-not-outdated, for who asks registries: locked and
+// current are the digests that the lock has and that the name stands for now.
+// The list is empty where they are one, or where one of them is not known.
+func Outdated(base spec.Addr, locked, current string, at diag.Range) diag.List {
+	if locked == "" || current == "" || locked == current {
+		return nil
+	}
+	return diag.List{{
+		Severity: diag.Info, Code: "base-not-outdated", Summary: "The base has moved on", Range: at,
+		Detail: base.Local() + " is locked at " + locked + "; its name stands for " + current + " now. Run `specbuild lock --upgrade=" + base.Name + "` to take that.",
+	}}
+}

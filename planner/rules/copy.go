@@ -1,0 +1,81 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+func copyRules() []Rule {
+	return []Rule{
+		{
+			ID: "copy-is-typed", By: ByLanguage, Title: "Copying, fetching and unpacking are three things",
+			Why: "ADD decides by looking at the file; here `copy` copies, and `unpack = true` unpacks.",
+		},
+		{
+			ID: "copy-source-exists", By: ByPlanner, Title: "Every source of a copy matches something that is not left out",
+			Why: "A copy of nothing is a misspelt name, or a list that hides more than was meant.",
+		},
+		{
+			ID: "copy-destination-absolute", By: ByPlanner, Title: "A destination is absolute, or relative to a workdir of the spec; several sources go into a folder",
+			Why: "A base's own workdir may change with its next version.",
+		},
+		{
+			ID: "copy-not-whole-context", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "An image does not take a whole source folder, or the whole root of another stage",
+			Why:   "It would ship what was never meant to leave the desk, and be built anew at every change of any file.",
+			check: wholeContext,
+		},
+	}
+}
+
+func wholeContext(d *docket) {
+	for _, inst := range d.shipped() {
+		for _, step := range inst.Body.Steps {
+			c, ok := step.(*spec.Copy)
+			if !ok || c.Source.Unknown || !takesAll(c.Source.V) {
+				continue
+			}
+			at := or(c.Source.Range, c.Range)
+			switch from := c.From.V; {
+			case from.Kind == "" || from.Kind == spec.KindContext:
+				if len(c.Exclude.V) == 0 && d.sources(from, inst.Body.Addr) {
+					d.found(inst.Body.Addr, at, "The whole context goes into the image",
+						"%s ships all files beside the spec. Name those that it needs, or declare a `context` with `include`.", inst.Body.Addr.Local())
+				}
+			case len(c.Exclude.V) == 0 && path.Clean(c.To.V) == "/":
+				d.found(inst.Body.Addr, at, "The whole root goes into the image",
+					"%s takes everything of %s, its tools and caches too. Copy the files that it needs, or build `from` %s if it is meant to be all of it.",
+					inst.Body.Addr.Local(), from.Local(), from.Local())
+			}
+		}
+	}
+}
+
+// takesAll reports whether one of the sources is everything. None means that
+// in stages.
+func takesAll(sources []string) bool {
+	return len(sources) == 0 || slices.ContainsFunc(sources, func(s string) bool {
+		switch strings.Trim(path.Clean("/"+s), "/") {
+		case "", "*", "**", "**/*":
+			return true
+		}
+		return false
+	})
+}
+
+// sources reports whether a context is a module's folder, or one around it:
+// the spec and all that is developed lies there. One with `include`, or of a
+// folder that was chosen, is what somebody meant.
+func (d *docket) sources(ctx, module spec.Addr) bool {
+	for _, c := range d.Spec.Contexts {
+		if c.Addr == ctx {
+			own := strings.TrimPrefix(module.Module, "//")
+			dir := path.Clean(c.Path.V)
+			return !c.Include.Set && !c.Exclude.Set && (dir == "." || dir == own || strings.HasPrefix(own, dir+"/"))
+		}
+	}
+	return true // the module's own folder needs no block
+}

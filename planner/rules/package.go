@@ -1,0 +1,31 @@
+package rules
+
+import (
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+func packageRules() []Rule {
+	return []Rule{{
+		ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock",
+		Why:   "What an archive offers changes several times a day. Without a lock this is advice, with --locked an error.",
+		check: unpinnedPackages,
+	}}
+}
+
+// unpinnedPackages looks only where there is no lock: one that lacks packages
+// is stale, which the planner says. A version in `install` pins one package,
+// and none of those that it needs.
+func unpinnedPackages(d *docket) {
+	if !d.Unlocked {
+		return
+	}
+	for _, inst := range d.Instances {
+		for _, step := range inst.Body.Steps {
+			if p, ok := step.(*spec.Packages); ok && !p.Install.Unknown {
+				d.found(inst.Body.Addr, or(p.Install.Range, p.Range), "The packages are not pinned",
+					"There is no lock with the versions of what %s installs, so the archive of the day decides. Run `specbuild lock` and commit specbuild.lock.", inst.Body.Addr.Local())
+			}
+		}
+	}
+}

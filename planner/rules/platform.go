@@ -1,0 +1,179 @@
+package rules
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+func platformRules() []Rule {
+	return []Rule{
+		{
+			ID: "stage-name-valid", By: ByLanguage, Title: "Names of stages and images are unique, in small letters",
+			Why: "A name is an address: of a waiver, of an argument, of a reference.",
+		},
+		{
+			ID: "stage-ref-resolves", By: ByPlanner, Title: "Every reference names something that is declared, and none leads back to itself",
+			Why: "Nothing of a cycle could be built first.",
+		},
+		{
+			ID: "stage-unused", Severity: diag.Warning, Release: diag.Warning, By: ByPlanner, Title: "Every stage, base, context, secret and repository is used by some image",
+			Why: "What nothing uses is not built, and so is not known to work.",
+		},
+		{
+			ID: "platform-not-hardcoded", By: ByJudge, Title: "The `platform` of a stage is build.platform or target.platform",
+			Why:   "A platform that is written out builds natively on one machine and emulated, or not at all, on the next.",
+			check: literalPlatform,
+		},
+		{
+			ID: "platform-arch-literal", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "No command of an image for several architectures names one of them",
+			Why:   "The image for the others would hold files for this one, and fails when it is started.",
+			check: literalArch,
+		},
+		{
+			ID: "variable-defined", By: ByLanguage, Title: "Every variable that is used is declared, and has a value",
+			Why: "An empty string in place of a misspelt name builds the wrong thing in silence.",
+		},
+	}
+}
+
+// literalPlatform looks at the text of the spec, since the value alone does
+// not tell build.platform from the same platform written out.
+func literalPlatform(d *docket) {
+	for _, inst := range d.Instances {
+		p := inst.Body.Platform
+		if !p.Set || p.Unknown {
+			continue
+		}
+		if text := d.source(p.Range); strings.HasPrefix(text, `"`) && !strings.Contains(text, "${") {
+			d.found(inst.Body.Addr, p.Range, "The platform is written out",
+				"%s always runs on %s, whatever machine builds. Say build.platform for tools that run while building, or leave it out for the target's own.", inst.Body.Addr.Local(), p.V)
+		}
+	}
+}
+
+// arches are the words of each architecture that is commonly built for.
+var arches = map[string][]string{
+	"amd64": {"amd64", "x86_64"},
+	"arm64": {"arm64", "aarch64"},
+}
+
+// literalArch takes a word for a literal if it stands in the spec's own text,
+// or if it names an architecture that is neither the step's nor the target's:
+// target.arch and build.arch never give such a one.
+func literalArch(d *docket) {
+	several := d.severalArches()
+	for _, inst := range d.Instances {
+		if !several[inst.Body.Addr] {
+			continue
+		}
+		for _, step := range inst.Body.Steps {
+			r, ok := step.(*spec.Run)
+			if !ok {
+				continue
+			}
+			s, text := d.runScript(inst.Body, r)
+			if asksForArch(s) {
+				continue
+			}
+			if w, name := d.hardcoded(inst, s, text.Range); name != "" {
+				d.found(inst.Body.Addr, d.within(text, w.at), "A command for one architecture",
+					"%s is built for several architectures, but this names %s. Write ${target.arch}, or a `locals` map from target.arch to the word that is needed.", inst.Body.Addr.Local(), name)
+			}
+		}
+	}
+}
+
+// severalArches are the addresses that images for several architectures
+// reach.
+func (d *docket) severalArches() map[spec.Addr]bool {
+	out := map[spec.Addr]bool{}
+	for _, img := range d.Spec.Images {
+		var archs []string
+		for _, p := range img.Platforms.V {
+			if !slices.Contains(archs, p.Arch) {
+				archs = append(archs, p.Arch)
+			}
+		}
+		if len(archs) > 1 && d.asked(img.Addr) {
+			out[img.Addr] = true
+		}
+	}
+	// Inputs stand before those that use them, so one pass from the end sees
+	// every user before what it uses.
+	for _, inst := range slices.Backward(d.Instances) {
+		if !out[inst.Body.Addr] {
+			continue
+		}
+		out[inst.Body.From.V] = true
+		for _, step := range inst.Body.Steps {
+			switch t := step.(type) {
+			case *spec.Copy:
+				out[t.From.V] = true
+			case *spec.Run:
+				for _, m := range t.Mounts {
+					out[m.From.V] = true
+				}
+			}
+		}
+	}
+	return out
+}
+
+// asksForArch reports whether a script finds out for itself, or names more
+// than one architecture and so tells them apart.
+func asksForArch(s *script) bool {
+	for _, c := range s.calls {
+		switch {
+		case c.name == "uname" || c.name == "arch",
+			c.name == "dpkg" && c.option("--print-architecture"), c.name == "apk" && c.option("--print-arch"):
+			return true
+		}
+	}
+	families := map[string]bool{}
+	for _, w := range s.words {
+		for family, names := range arches {
+			for _, name := range names {
+				families[family] = families[family] || mentions(w.text, name)
+			}
+		}
+	}
+	return families["amd64"] && families["arm64"]
+}
+
+func (d *docket) hardcoded(inst Instance, s *script, at diag.Range) (word, string) {
+	own := d.source(at)
+	for _, w := range s.words {
+		for _, family := range []string{"amd64", "arm64"} {
+			for _, name := range arches[family] {
+				foreign := family != inst.Platform.Arch && family != inst.Target.Arch
+				if mentions(w.text, name) && (foreign || mentions(own, name)) {
+					return w, name
+				}
+			}
+		}
+	}
+	return word{}, ""
+}
+
+// mentions reports whether a name stands in a text, not within a longer word.
+func mentions(text, name string) bool {
+	for from := 0; ; {
+		i := strings.Index(text[from:], name)
+		if i < 0 {
+			return false
+		}
+		start := from + i
+		end := start + len(name)
+		if (start == 0 || !alphanumeric(text[start-1])) && (end == len(text) || !alphanumeric(text[end])) {
+			return true
+		}
+		from = end
+	}
+}
+
+func alphanumeric(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+}

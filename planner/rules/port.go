@@ -1,0 +1,91 @@
+package rules
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+func portRules() []Rule {
+	return []Rule{
+		{
+			ID: "entrypoint-exec-form", By: ByLanguage, Title: "`entrypoint` and `cmd` are lists, never a line for a shell",
+			Why: "A shell in between swallows signals and arguments, and has to be in the image.",
+		},
+		{
+			ID: "port-valid", By: ByLanguage, Title: "Ports are 1 to 65535, tcp, udp or sctp, without a port of the host",
+			Why: "Anything else is refused by container engines, later and less clearly.",
+		},
+		{
+			ID: "port-no-ssh", By: ByJudge, Title: "Port 22 is not exposed",
+			Why:   "A container is entered through its engine (docker exec, kubectl exec), whose access is managed; an SSH server in it has keys and users of its own.",
+			check: sshPort,
+		},
+		{
+			ID: "port-unprivileged", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "An image that does not run as root listens on ports from 1024 up",
+			Why:   "Lower ones need a capability or a setting of the kernel that not every platform gives to ordinary users.",
+			check: lowPort,
+		},
+	}
+}
+
+// exposed is what an image exposes with whom it inherits it from, as
+// "22/tcp", and the place that says so.
+func (d *docket) exposed(inst *Instance) ([]string, diag.Range) {
+	for _, up := range d.chain(inst) {
+		if up.Body.Image == nil || !up.Body.Image.Expose.Set {
+			continue
+		}
+		var out []string
+		for _, p := range up.Body.Image.Expose.V {
+			protocol := p.Protocol
+			if protocol == "" {
+				protocol = "tcp"
+			}
+			out = append(out, fmt.Sprintf("%d/%s", p.Number, protocol))
+		}
+		at := up.Body.Image.Expose.Range
+		if up != inst {
+			at = inst.Body.From.Range
+		}
+		return out, at
+	}
+	_, info, _, _ := d.base(inst)
+	return info.Ports, or(inst.Body.From.Range, inst.Body.Range)
+}
+
+func sshPort(d *docket) {
+	for _, inst := range d.images() {
+		ports, at := d.exposed(inst)
+		for _, p := range ports {
+			if p == "22/tcp" || p == "22" {
+				d.found(inst.Body.Addr, at, "The SSH port is exposed",
+					"%s exposes port 22. Enter containers through their engine instead, and leave the port out of `expose` (`expose = []` drops inherited ones).", inst.Body.Addr.Local())
+			}
+		}
+	}
+}
+
+func lowPort(d *docket) {
+	for _, inst := range d.images() {
+		uid, known := d.uid(inst)
+		if !known || uid == 0 {
+			continue
+		}
+		var low []string
+		ports, at := d.exposed(inst)
+		for _, p := range ports {
+			number, _, _ := strings.Cut(p, "/")
+			if n, err := strconv.Atoi(number); err == nil && n < 1024 && n != 22 {
+				low = append(low, p)
+			}
+		}
+		if len(low) > 0 {
+			d.found(inst.Body.Addr, at, "A port that needs a privilege",
+				"%s runs as user %d and exposes %s: where the kernel keeps ports below 1024 for root, it cannot listen there. Listen on a higher one, such as 8080, and map it outside.",
+				inst.Body.Addr.Local(), uid, few(low))
+		}
+	}
+}

@@ -1,0 +1,204 @@
+package rules
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// Keeper says who reports that a rule is broken.
+type Keeper string
+
+// The keepers. Only Judge's findings can be set aside by a waiver: what the
+// language or the planner refuses is not a plan at all.
+const (
+	ByJudge    Keeper = "judge"    // this package
+	ByLanguage Keeper = "language" // spec, since it cannot be said or has no value
+	ByPlanner  Keeper = "planner"  // where references, users and files are resolved
+	ByLock     Keeper = "lock"     // `specbuild lock`, which asks registries
+)
+
+// Rule is one built-in rule.
+type Rule struct {
+	ID       string // as waivers and policies name it
+	Severity diag.Severity
+	Release  diag.Severity // the same with Facts.Locked
+	By       Keeper
+	Title    string // what it asks, without a full stop
+	Why      string // one or two sentences
+
+	check func(*docket) // of ByJudge
+}
+
+// All is the table of rules, in the order of the documentation: a family
+// after the other.
+func All() []Rule {
+	return slices.Concat(
+		baseRules(), platformRules(), userRules(), secretRules(), packageRules(),
+		copyRules(), portRules(), publishRules(), waiverRules(),
+	)
+}
+
+// Judge applies all rules that are judged here, then the waivers. The result
+// is not sorted; a mistake is in it once, for however many platforms it shows.
+func Judge(f Facts) diag.List {
+	if f.Now.IsZero() {
+		f.Now = time.Now()
+	}
+	rules := All()
+	d := newDocket(f)
+	for _, r := range rules {
+		if r.check == nil {
+			continue
+		}
+		d.rule = r
+		r.check(d)
+	}
+	return d.settle(rules)
+}
+
+// docket collects findings while rules look at the facts. It also keeps what
+// several rules ask for: chains, and scripts that were parsed.
+type docket struct {
+	Facts
+	rule     Rule // that is being judged
+	findings []finding
+	seen     map[findingKey]bool
+	scripts  map[scriptKey]*script
+	byPlace  map[place]*Instance
+}
+
+// finding is a broken rule at an address, which is what a waiver names.
+type finding struct {
+	addr spec.Addr
+	diag diag.Diagnostic
+}
+
+// findingKey makes findings of several platforms one: the place and the
+// phrase are the same, only what was computed from the platform differs.
+type findingKey struct {
+	rule, summary string
+	addr          spec.Addr
+	at            diag.Range
+}
+
+// place is how a body names what it is built on.
+type place struct {
+	addr          spec.Addr
+	own, platform spec.Platform
+}
+
+func newDocket(f Facts) *docket {
+	d := &docket{Facts: f, seen: map[findingKey]bool{}, scripts: map[scriptKey]*script{}, byPlace: map[place]*Instance{}}
+	for i := range f.Instances {
+		inst := &f.Instances[i]
+		d.byPlace[place{inst.Body.Addr, inst.Platform, inst.Target}] = inst
+	}
+	return d
+}
+
+// found notes that the rule is broken. The detail is sentences: what was
+// found, and what to do.
+func (d *docket) found(addr spec.Addr, at diag.Range, summary, detail string, args ...any) {
+	severity := d.rule.Severity
+	if d.Locked {
+		severity = d.rule.Release
+	}
+	d.add(addr, diag.Diagnostic{Severity: severity, Range: at, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
+}
+
+// add is found for a diagnostic with its own severity or notes.
+func (d *docket) add(addr spec.Addr, di diag.Diagnostic) {
+	key := findingKey{d.rule.ID, di.Summary, addr, di.Range}
+	if d.seen[key] {
+		return
+	}
+	d.seen[key] = true
+	di.Code = d.rule.ID
+	d.findings = append(d.findings, finding{addr, di})
+}
+
+// images are the instances of images that were asked for: what is shipped.
+func (d *docket) images() []*Instance {
+	var out []*Instance
+	for i := range d.Instances {
+		inst := &d.Instances[i]
+		if inst.Body.Image != nil && d.asked(inst.Body.Addr) {
+			out = append(out, inst)
+		}
+	}
+	return out
+}
+
+// below is the instance that this one is built on, or nil where that is a
+// base or scratch.
+func (d *docket) below(inst *Instance) *Instance {
+	from := inst.Body.From.V
+	if from.Kind != spec.KindStage && from.Kind != spec.KindImage {
+		return nil
+	}
+	if below := d.byPlace[place{from, inst.Platform, inst.Target}]; below != nil {
+		return below
+	}
+	// Where the target makes no difference, one instance serves all of them.
+	for i := range d.Instances {
+		if b := &d.Instances[i]; b.Body.Addr == from && b.Platform == inst.Platform {
+			return b
+		}
+	}
+	return nil
+}
+
+// chain is an instance and all that it is built on, uppermost first: the
+// files of all of them are in the image.
+func (d *docket) chain(inst *Instance) []*Instance {
+	var out []*Instance
+	for inst != nil && len(out) <= len(d.Instances) {
+		out = append(out, inst)
+		inst = d.below(inst)
+	}
+	return out
+}
+
+// shipped are the instances whose files are in an image that was asked for.
+func (d *docket) shipped() []*Instance {
+	var out []*Instance
+	for _, img := range d.images() {
+		for _, inst := range d.chain(img) {
+			if !slices.Contains(out, inst) {
+				out = append(out, inst)
+			}
+		}
+	}
+	return out
+}
+
+// base is what is known of the base that a chain begins with; ok is false
+// from scratch.
+func (d *docket) base(inst *Instance) (b Base, info BaseInfo, known, ok bool) {
+	chain := d.chain(inst)
+	from := chain[len(chain)-1].Body.From.V
+	i := slices.IndexFunc(d.Bases, func(b Base) bool { return b.Base.Addr == from })
+	if from.Kind != spec.KindBase || i < 0 {
+		return Base{}, BaseInfo{}, false, from.Kind == spec.KindBase
+	}
+	info, known = d.Bases[i].Configs[inst.Platform.String()]
+	return d.Bases[i], info, known, true
+}
+
+// source is the text that stands at a range of the spec; empty where it is
+// not at hand.
+func (d *docket) source(at diag.Range) string {
+	src := d.Spec.Files[at.File]
+	if at.Start.Byte < 0 || at.Start.Byte > at.End.Byte || at.End.Byte > len(src) {
+		return ""
+	}
+	return string(src[at.Start.Byte:at.End.Byte])
+}
+
+// or is the first of the ranges that names a place.
+func or(ranges ...diag.Range) diag.Range { return cmp.Or(ranges...) }

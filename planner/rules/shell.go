@@ -1,0 +1,316 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// dynamic stands in a word for what is known only when the script runs: a
+// variable, a command's output. It is in no script, which is text.
+const dynamic = "\x00"
+
+// script is what rules ask of a shell script. A script that does not parse
+// is empty: it is no rule's business here.
+type script struct {
+	calls   []call
+	assigns []assign
+	words   []word // all there are, those of calls and here-documents too
+}
+
+// call is a command that runs, with the wrappers in front of it (env, exec,
+// xargs …) taken off.
+type call struct {
+	name string // without its folder; empty where it is not known
+	args []string
+	at   span
+}
+
+// assign is a variable that gets a value.
+type assign struct {
+	name, value string
+	at          span
+}
+
+type word struct {
+	text string // with dynamic for what is not known
+	at   span
+}
+
+// span is a stretch of a script, in bytes.
+type span struct{ start, end int }
+
+// scriptKey is a script for a dialect, since the same text is often there
+// for several platforms.
+type scriptKey struct {
+	text    string
+	dialect syntax.LangVariant
+}
+
+// dialect is the grammar of a shell, by its name; ok is false for what is no
+// shell.
+func dialect(program string) (lang syntax.LangVariant, ok bool) {
+	switch path.Base(program) {
+	case "sh", "dash", "ash":
+		return syntax.LangPOSIX, true
+	case "bash":
+		return syntax.LangBash, true
+	case "ksh", "mksh":
+		return syntax.LangMirBSDKorn, true
+	}
+	return 0, false
+}
+
+// runScript is the script of a step: of `script`, or of a command that is a
+// shell with -c. A plain command is a script of one call.
+func (d *docket) runScript(b *spec.Body, r *spec.Run) (*script, spec.Attr[string]) {
+	if r.Script.Set {
+		shell := []string{"/bin/sh"}
+		if len(b.Shell.V) > 0 {
+			shell = b.Shell.V
+		}
+		if lang, ok := shellOf(shell); ok && !r.Script.Unknown {
+			return d.parse(r.Script.V, lang), r.Script
+		}
+		return &script{}, r.Script
+	}
+	at := spec.Attr[string]{Range: r.Command.Range}
+	if r.Command.Unknown || len(r.Command.V) == 0 {
+		return &script{}, at
+	}
+	if text, lang, ok := shellCommand(r.Command.V); ok {
+		at.V = text
+		return d.parse(text, lang), at
+	}
+	s := &script{}
+	s.call(r.Command.V, span{})
+	for _, arg := range r.Command.V {
+		s.words = append(s.words, word{text: arg})
+	}
+	return s, at
+}
+
+func shellOf(args []string) (syntax.LangVariant, bool) {
+	if path.Base(args[0]) == "busybox" && len(args) > 1 {
+		args = args[1:]
+	}
+	return dialect(args[0])
+}
+
+// shellCommand takes the script out of ["bash", "-euo", "pipefail", "-c", "…"].
+func shellCommand(args []string) (text string, lang syntax.LangVariant, ok bool) {
+	lang, ok = shellOf(args)
+	if !ok {
+		return "", 0, false
+	}
+	for i, arg := range args[:len(args)-1] {
+		if i > 0 && strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--") && strings.Contains(arg, "c") {
+			script := args[i+1]
+			if strings.HasSuffix(arg, "o") && i+2 < len(args) {
+				script = args[i+2] // -co pipefail '…'
+			}
+			return script, lang, true
+		}
+	}
+	return "", 0, false
+}
+
+// parse reads a script once, however many rules and platforms ask for it.
+func (d *docket) parse(text string, lang syntax.LangVariant) *script {
+	key := scriptKey{text, lang}
+	if s := d.scripts[key]; s != nil {
+		return s
+	}
+	s := &script{}
+	file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), "")
+	if err == nil {
+		s.read(file, lang, 0)
+	}
+	d.scripts[key] = s
+	return s
+}
+
+// read gathers from the tree. depth counts scripts in scripts: sh -c "…".
+func (s *script) read(file *syntax.File, lang syntax.LangVariant, depth int) {
+	syntax.Walk(file, func(node syntax.Node) bool {
+		switch n := node.(type) {
+		case *syntax.Word:
+			s.words = append(s.words, word{render(n), spanOf(n)})
+		case *syntax.Assign:
+			if n.Name != nil && n.Value != nil {
+				s.assigns = append(s.assigns, assign{n.Name.Value, render(n.Value), spanOf(n)})
+			}
+		case *syntax.CallExpr:
+			s.callExpr(n, depth)
+		}
+		return true
+	})
+}
+
+func (s *script) callExpr(n *syntax.CallExpr, depth int) {
+	if len(n.Args) == 0 {
+		return
+	}
+	var args []string
+	for _, a := range n.Args {
+		args = append(args, render(a))
+	}
+	at := spanOf(n.Args[0])
+	args = s.call(args, at)
+	const deepest = 3
+	if text, lang, ok := shellCommand(orNone(args)); ok && depth < deepest && !strings.Contains(text, dynamic) {
+		if file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), ""); err == nil {
+			inner := &script{}
+			inner.read(file, lang, depth+1)
+			s.adopt(inner, at)
+		}
+	}
+}
+
+func orNone(args []string) []string {
+	if len(args) == 0 {
+		return []string{""}
+	}
+	return args
+}
+
+// adopt takes over what a script in the script does; the place is the outer
+// command's, since quotes shift what is within.
+func (s *script) adopt(inner *script, at span) {
+	for _, c := range inner.calls {
+		c.at = at
+		s.calls = append(s.calls, c)
+	}
+	for _, a := range inner.assigns {
+		a.at = at
+		s.assigns = append(s.assigns, a)
+	}
+}
+
+// wrappers run the command that follows them. The number says how many
+// arguments of their own come before it, beside options.
+var wrappers = map[string]int{
+	"chronic": 0, "command": 0, "env": 0, "eval": 0, "exec": 0, "ionice": 0, "nice": 0, "nohup": 0,
+	"setsid": 0, "stdbuf": 0, "time": 0, "timeout": 1, "unbuffer": 0, "xargs": 0, "chroot": 1,
+}
+
+// call adds a command and gives its words without wrappers. Each wrapper is a
+// call too.
+func (s *script) call(args []string, at span) []string {
+	for len(args) > 0 {
+		name := path.Base(args[0])
+		s.calls = append(s.calls, call{name: name, args: args[1:], at: at})
+		own, wraps := wrappers[name]
+		if !wraps {
+			return args
+		}
+		rest := args[1:]
+		for len(rest) > 0 && (strings.HasPrefix(rest[0], "-") || own > 0 || name == "env" && strings.Contains(rest[0], "=")) {
+			if !strings.HasPrefix(rest[0], "-") && !strings.Contains(rest[0], "=") {
+				own--
+			}
+			rest = rest[1:]
+		}
+		args = rest
+	}
+	return nil
+}
+
+// render is a word as the command will see it, with what only the run knows
+// marked.
+func render(w *syntax.Word) string {
+	var b strings.Builder
+	for _, part := range w.Parts {
+		renderPart(&b, part)
+	}
+	return b.String()
+}
+
+func renderPart(b *strings.Builder, part syntax.WordPart) {
+	switch p := part.(type) {
+	case *syntax.Lit:
+		b.WriteString(p.Value)
+	case *syntax.SglQuoted:
+		b.WriteString(p.Value)
+	case *syntax.DblQuoted:
+		for _, inner := range p.Parts {
+			renderPart(b, inner)
+		}
+	default:
+		b.WriteString(dynamic)
+	}
+}
+
+func spanOf(n syntax.Node) span {
+	return span{int(n.Pos().Offset()), int(n.End().Offset())}
+}
+
+// option reports whether one of the options is among the arguments, alone, as
+// -x=value, or as one letter of several: -px.
+func (c call) option(names ...string) bool {
+	return slices.ContainsFunc(c.args, func(arg string) bool {
+		head, _, _ := strings.Cut(arg, "=")
+		return slices.ContainsFunc(names, func(name string) bool {
+			letter := len(name) == 2 && strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--")
+			return head == name || letter && strings.Contains(arg[1:], name[1:])
+		})
+	})
+}
+
+// within is the place of a stretch of a script in the spec: exact where the
+// script stands there as it is, else the whole attribute.
+func (d *docket) within(attr spec.Attr[string], at span) diag.Range {
+	source := d.source(attr.Range)
+	if attr.V == "" || at.end <= at.start || at.end > len(attr.V) {
+		return attr.Range
+	}
+	start := strings.LastIndexByte(attr.V[:at.start], '\n') + 1
+	end := len(attr.V)
+	if i := strings.IndexByte(attr.V[at.start:], '\n'); i >= 0 {
+		end = at.start + i
+	}
+	stop := min(at.end, end) // of a stretch over several lines, the first
+	line := attr.V[start:end]
+	// A line that is there twice has no certain place.
+	if strings.TrimSpace(line) == "" || strings.Count(source, line) != 1 || !ascii(source) {
+		return attr.Range
+	}
+	begin := strings.Index(source, line) + at.start - start
+	return stretch(attr.Range, source, begin, begin+stop-at.start)
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
+}
+
+// stretch is a part of a range whose text is source, by bytes. Columns of
+// ASCII are bytes.
+func stretch(whole diag.Range, source string, from, to int) diag.Range {
+	pos := func(i int) diag.Pos {
+		p := diag.Pos{Line: whole.Start.Line + strings.Count(source[:i], "\n"), Byte: whole.Start.Byte + i}
+		if nl := strings.LastIndexByte(source[:i], '\n'); nl >= 0 {
+			p.Column = i - nl
+		} else {
+			p.Column = whole.Start.Column + i
+		}
+		return p
+	}
+	return diag.Range{File: whole.File, Start: pos(from), End: pos(to)}
+}
+
+// eachRun calls visit for every run step, with its script.
+func (d *docket) eachRun(visit func(b *spec.Body, r *spec.Run, s *script, text spec.Attr[string])) {
+	for _, inst := range d.Instances {
+		for _, step := range inst.Body.Steps {
+			if r, ok := step.(*spec.Run); ok {
+				s, text := d.runScript(inst.Body, r)
+				visit(inst.Body, r, s, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,146 @@
+package rules
+
+import (
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+func userRules() []Rule {
+	return []Rule{
+		{
+			ID: "final-user-non-root", By: ByJudge, Title: "A finished image does not run as root",
+			Why:   "Who breaks out of a root process is root outside, unless something else stands in the way. The way out, for the image that needs it, is a waiver.",
+			check: finalUser,
+		},
+		{
+			ID: "user-numeric-id", By: ByPlanner, Title: "The user of an image is written as numbers",
+			Why: "Kubernetes can judge runAsNonRoot by a number only. A name of a `user` step is resolved when planning.",
+		},
+		{
+			ID: "user-ids-unique", By: ByPlanner, Title: "No two users or groups of an image have one name or one number",
+			Why: "Files of one would belong to the other.",
+		},
+		{
+			ID: "user-no-password", By: ByJudge, Title: "No password is set or emptied",
+			Why:   "It is the same in every container, and everybody who can pull the image can read it.",
+			check: passwords,
+		},
+		{
+			ID: "user-created-declaratively", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "Users are made by `user` and `group` steps, not by a command",
+			Why:   "Those need no tools in the image, and `run_as` knows their numbers; useradd with a large uid writes a lastlog of gigabytes.",
+			check: useradd,
+		},
+		{
+			ID: "no-sudo", By: ByJudge, Title: "sudo is neither called nor installed",
+			Why:   "A step says its `user`; in an image, sudo is a way to become root.",
+			check: sudo,
+		},
+		{
+			ID: "run-privilege-declared", By: ByPlanner, Title: "The machine's network is used only where it was granted",
+			Why: "A step with `network = \"host\"` reaches every service of the machine that builds.",
+		},
+		{
+			ID: "no-host-socket-mount", By: ByLanguage, Title: "No mount or copy reaches a socket or a path of the machine",
+			Why: "A step that holds the socket of a container engine is root on the machine. Mounts take from contexts, stages, images and bases only.",
+		},
+		{
+			ID: "no-system-dir-volume", By: ByJudge, Title: "System folders are neither volumes nor workdirs, and nothing is written to /proc, /sys and /dev",
+			Why:   "A volume over them hides what the system needs, and what is written to kernel file systems is covered when a container starts.",
+			check: systemDirs,
+		},
+	}
+}
+
+// uid is the number of the user that an image runs as; known is false where
+// only a lock could tell.
+func (d *docket) uid(inst *Instance) (uid int, known bool) {
+	if inst.User != "" {
+		number, _, _ := strings.Cut(inst.User, ":")
+		n, err := strconv.Atoi(number)
+		return n, err == nil
+	}
+	_, _, read, based := d.base(inst)
+	return 0, !based || read // a config without a user is root's
+}
+
+func finalUser(d *docket) {
+	for _, inst := range d.images() {
+		b := inst.Body
+		if b.Image.RunAs.Unknown {
+			continue
+		}
+		at := or(b.Image.RunAs.Range, b.Range)
+		switch uid, known := d.uid(inst); {
+		case !known:
+			base, _, _, _ := d.base(inst)
+			name := "its base"
+			if base.Base != nil {
+				name = base.Base.Addr.Local()
+			}
+			d.found(b.Addr, at, "Who the image runs as is unknown",
+				"%s inherits its user from %s, which no lock describes. Say `run_as`, or run `specbuild lock` so that the base's user is known.", b.Addr.Local(), name)
+		case uid != 0:
+		case b.Image.RunAs.Set:
+			d.found(b.Addr, at, "The image runs as root",
+				"%s says run_as = %q. Take another number, or make a user with `user \"app\" { uid = 10001 }` and run as \"app\". An image that must be root needs a waiver of %s.",
+				b.Addr.Local(), b.Image.RunAs.V, d.rule.ID)
+		default:
+			d.found(b.Addr, at, "The image runs as root",
+				"Nothing that %s is built from says another user. Add run_as = \"10001\", or a `user` step and run_as with its name. An image that must be root needs a waiver of %s.",
+				b.Addr.Local(), d.rule.ID)
+		}
+	}
+}
+
+// systemFolders are those that only the system may be at.
+var systemFolders = []string{"/", "/boot", "/dev", "/etc", "/lib", "/proc", "/sys", "/usr"}
+
+// kernelFolders are mounted over when a container starts.
+var kernelFolders = []string{"/dev", "/proc", "/sys"}
+
+func systemDirs(d *docket) {
+	for _, inst := range d.Instances {
+		b := inst.Body
+		if dir := path.Clean(b.Workdir.V); b.Workdir.Set && dir != "/" && slices.Contains(systemFolders, dir) {
+			d.found(b.Addr, b.Workdir.Range, "A system folder as workdir",
+				"The workdir of %s is %s, which belongs to the system. Take a folder of its own, such as /srv/app.", b.Addr.Local(), dir)
+		}
+		if b.Image != nil {
+			for _, v := range b.Image.Volumes.V {
+				if dir := path.Clean(v); slices.Contains(systemFolders, dir) {
+					d.found(b.Addr, b.Image.Volumes.Range, "A system folder as volume",
+						"%s declares %s a volume: an engine would mount an empty folder over the system's files. Name the folder that holds the data.", b.Addr.Local(), dir)
+				}
+			}
+		}
+		for _, step := range b.Steps {
+			to := destination(step)
+			for _, dir := range kernelFolders {
+				if p := path.Clean(to.V); p == dir || strings.HasPrefix(p, dir+"/") {
+					d.found(b.Addr, to.Range, "Files below a kernel folder",
+						"%s writes to %s. When a container starts, %s is mounted over, so the files would never be seen. Put them elsewhere.", b.Addr.Local(), p, dir)
+				}
+			}
+		}
+	}
+}
+
+// destination is where a step that names one path writes.
+func destination(step spec.Step) spec.Attr[string] {
+	switch t := step.(type) {
+	case *spec.Copy:
+		return t.To
+	case *spec.File:
+		return t.Path
+	case *spec.Directory:
+		return t.Path
+	case *spec.Symlink:
+		return t.Path
+	}
+	return spec.Attr[string]{}
+}

@@ -1,0 +1,172 @@
+package rules
+
+import (
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// waiverRule is the rule about waivers themselves.
+const waiverRule = "suppression-justified"
+
+func waiverRules() []Rule {
+	return []Rule{{
+		ID: waiverRule, By: ByJudge, Title: "A waiver names a rule and an address, is in force, and sets something aside",
+		Why: "An exception that nobody looks at again becomes the rule. An expired waiver is an error that names its owner; one that sets nothing aside is a warning.",
+	}}
+}
+
+// settle takes out what waivers set aside, and judges the waivers.
+func (d *docket) settle(rules []Rule) diag.List {
+	aside := make([]bool, len(d.findings))
+	var out diag.List
+	for _, w := range d.Spec.Waivers {
+		if w.Rule.Unknown || w.Address.Unknown || w.Expires.Unknown {
+			continue
+		}
+		out = append(out, d.waive(w, rules, aside)...)
+	}
+	for i, f := range d.findings {
+		if !aside[i] {
+			out = append(out, f.diag)
+		}
+	}
+	return out
+}
+
+// waive marks what one waiver sets aside, and says what is wrong with it.
+func (d *docket) waive(w *spec.Waiver, rules []Rule, aside []bool) diag.List {
+	if ds := waivable(w, rules); len(ds) > 0 {
+		return ds
+	}
+	addrs, ds := d.addressed(w)
+	if len(addrs) == 0 {
+		return ds
+	}
+	var found []diag.Diagnostic
+	for i, f := range d.findings {
+		if !aside[i] && f.diag.Code == w.Rule.V && slices.Contains(addrs, f.addr) {
+			aside[i] = true
+			found = append(found, f.diag)
+		}
+	}
+	switch {
+	case !d.Now.Before(w.Expires.V):
+		return diag.List{expired(w, found)}
+	case len(found) == 0 && d.judged(addrs):
+		return diag.List{{
+			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver sets nothing aside", Range: w.Range,
+			Detail: fmt.Sprintf("The rule %s finds nothing at %s any more. Take the waiver out.", w.Rule.V, w.Address.V),
+		}}
+	}
+	return nil
+}
+
+// expired is the one message about an expired waiver: what it set aside is
+// told as notes, since the mistake is one.
+func expired(w *spec.Waiver, found []diag.Diagnostic) diag.Diagnostic {
+	last := w.Expires.V.AddDate(0, 0, -1).Format("2006-01-02")
+	out := diag.Diagnostic{Severity: diag.Error, Code: waiverRule, Summary: "The waiver has expired", Range: or(w.Expires.Range, w.Range)}
+	if len(found) == 0 {
+		out.Detail = fmt.Sprintf("It held until %s, and %s finds nothing at %s any more. Take it out.", last, w.Rule.V, w.Address.V)
+		return out
+	}
+	out.Detail = fmt.Sprintf("%s set %s aside at %s until %s (%s). Mend what it was for, or have %s decide anew and give it a later day.",
+		w.Owner.V, w.Rule.V, w.Address.V, last, strings.TrimSuffix(w.Reason.V, "."), w.Owner.V)
+	for _, f := range found {
+		out.Notes = append(out.Notes, diag.Note{Message: f.Summary, Range: f.Range})
+	}
+	return out
+}
+
+// waivable refuses waivers of what is no rule, and of what no waiver can mend.
+func waivable(w *spec.Waiver, rules []Rule) diag.List {
+	var ds diag.List
+	i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == w.Rule.V })
+	switch {
+	case i < 0:
+		var ids []string
+		for _, r := range rules {
+			ids = append(ids, r.ID)
+		}
+		ds.Errorf(w.Rule.Range, "No such rule", "%q is not the id of a rule%s. docs/rules.md lists them.", w.Rule.V, didYouMean(w.Rule.V, ids))
+	case rules[i].By != ByJudge || rules[i].check == nil:
+		ds.Errorf(w.Rule.Range, "This cannot be set aside", "%s is not judged but has to be so: %s. Take the waiver out.", w.Rule.V, lowerFirst(rules[i].Title))
+	}
+	return ds
+}
+
+// addressed are the declarations that a waiver's address names. One without
+// a module is of the waiver's own, which is the folder of its file. It is
+// empty without a word where the module was not read.
+func (d *docket) addressed(w *spec.Waiver) ([]spec.Addr, diag.List) {
+	module, local, whole := strings.Cut(w.Address.V, ":")
+	if !whole {
+		local = module
+	}
+	read := false
+	var addrs []spec.Addr
+	var names []string
+	d.declared(func(addr spec.Addr, at diag.Range) {
+		if whole && addr.Module != module || !whole && path.Dir(at.File) != path.Dir(w.Range.File) {
+			return
+		}
+		read = true
+		names = append(names, addr.Local())
+		if addr.Local() == local {
+			addrs = append(addrs, addr)
+		}
+	})
+	var ds diag.List
+	if len(addrs) == 0 && (read || !whole) {
+		ds.Errorf(w.Address.Range, "No such address", "%s is not declared%s. A waiver names what its rule found something at.", w.Address.V, didYouMean(local, names))
+	}
+	return addrs, ds
+}
+
+// declared calls visit for everything that has an address and a block.
+func (d *docket) declared(visit func(spec.Addr, diag.Range)) {
+	for _, x := range d.Spec.Bases {
+		visit(x.Addr, x.Range)
+	}
+	for _, x := range d.Spec.Contexts {
+		visit(x.Addr, x.Range)
+	}
+	for _, x := range d.Spec.Secrets {
+		visit(x.Addr, x.Range)
+	}
+	for _, x := range d.Spec.Repositories {
+		visit(x.Addr, x.Range)
+	}
+	for _, x := range d.Spec.Stages {
+		visit(x.Addr, x.Range)
+	}
+	for _, x := range d.Spec.Images {
+		visit(x.Addr, x.Range)
+	}
+}
+
+// judged reports whether rules looked at one of the addresses: an image that
+// was not asked for has no findings, which says nothing about its waivers.
+func (d *docket) judged(addrs []spec.Addr) bool {
+	for _, inst := range d.Instances {
+		if slices.Contains(addrs, inst.Body.Addr) {
+			return inst.Body.Image == nil || d.asked(inst.Body.Addr)
+		}
+	}
+	for _, b := range d.Bases {
+		if slices.Contains(addrs, b.Base.Addr) {
+			return true
+		}
+	}
+	for _, r := range d.Spec.Repositories {
+		if slices.Contains(addrs, r.Addr) {
+			return true
+		}
+	}
+	return false
+}
