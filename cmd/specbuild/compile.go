@@ -18,6 +18,7 @@ import (
 	"github.com/specbuild/specbuild/lower/dag"
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/pin"
+	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -215,7 +216,7 @@ func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
 	return planner.Input{
 		Spec: sp, Locked: s.locked, Allow: s.allow,
 		Sources: sources{}, CanRun: w.canRun, Mirrors: w.debian().urls,
-		Judge: judgeRules,
+		Judge: rules.Judge,
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/specbuild/specbuild/planner"
+	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -40,7 +41,7 @@ func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, asJS
 		ds = append(ds, more...)
 		in := planner.Input{
 			Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
-			Sources: sources{}, Judge: judgeRules,
+			Sources: sources{}, Judge: rules.Judge,
 		}
 		if !more.HasErrors() {
 			ds = append(ds, judge(ctx, in, exists)...)

@@ -16,7 +16,6 @@ import (
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/progress"
 	"github.com/specbuild/specbuild/planner/pin"
-	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -214,5 +213,3 @@ func (c *cli) printer(verbose bool) progress.Printer {
 		return progress.Plain(c.stderr, o)
 	}
 }
-
-func judgeRules(rules.Facts) diag.List { return nil }

@@ -79,7 +79,7 @@ func literalArch(d *docket) {
 				continue
 			}
 			if w, name := d.hardcoded(inst, s, text.Range); name != "" {
-				d.found(inst.Body.Addr, d.within(text, w.at), "A command for one architecture",
+				d.found(inst.Body.Addr, d.within(text, w.at, w.text), "A command for one architecture",
 					"%s is built for several architectures, but this names %s. Write ${target.arch}, or a `locals` map from target.arch to the word that is needed.", inst.Body.Addr.Local(), name)
 			}
 		}

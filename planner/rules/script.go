@@ -15,7 +15,7 @@ func useradd(d *docket) {
 				if strings.Contains(c.name, "group") {
 					step = "group"
 				}
-				d.found(b.Addr, d.within(text, c.at), "A user is made by a command",
+				d.found(b.Addr, d.within(text, c.at, c.first), "A user is made by a command",
 					"%s calls %s. Write a `%s` step instead: it needs no tool in the image, and `owner` and `run_as` know its name.", b.Addr.Local(), c.name, step)
 			}
 		}
@@ -26,7 +26,7 @@ func passwords(d *docket) {
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, c := range s.calls {
 			if setsPassword(c) {
-				d.found(b.Addr, d.within(text, c.at), "A password is set or emptied",
+				d.found(b.Addr, d.within(text, c.at, c.first), "A password is set or emptied",
 					"%s calls %s, which puts a password, or the lack of one, into the image for everybody to read. Leave the account locked; who has to log in does so by a key or from outside.",
 					b.Addr.Local(), c.name)
 			}
@@ -100,7 +100,7 @@ func sudo(d *docket) {
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, c := range s.calls {
 			if c.name == "sudo" {
-				d.found(b.Addr, d.within(text, c.at), "A command runs through sudo",
+				d.found(b.Addr, d.within(text, c.at, c.first), "A command runs through sudo",
 					"%s calls sudo. A step runs as its `user`: say user = \"0:0\" for this one, or leave sudo out.", b.Addr.Local())
 			}
 		}
@@ -109,15 +109,15 @@ func sudo(d *docket) {
 		for _, step := range inst.Body.Steps {
 			switch t := step.(type) {
 			case *spec.Packages:
-				if slices.ContainsFunc(t.Install.V, isSudo) {
-					d.found(inst.Body.Addr, t.Install.Range, "sudo is installed in the image",
+				if i := slices.IndexFunc(t.Install.V, isSudo); i >= 0 {
+					d.found(inst.Body.Addr, d.element(t.Install.Range, t.Install.V[i]), "sudo is installed in the image",
 						"%s installs sudo, which is a way to become root. Leave it out; a container that needs root is started as root.", inst.Body.Addr.Local())
 				}
 			case *spec.Run:
 				sc, text := d.runScript(inst.Body, t)
 				for _, c := range sc.calls {
 					if installs(c) && slices.ContainsFunc(c.args, isSudo) {
-						d.found(inst.Body.Addr, d.within(text, c.at), "sudo is installed in the image",
+						d.found(inst.Body.Addr, d.within(text, c.at, c.first), "sudo is installed in the image",
 							"%s installs sudo, which is a way to become root. Leave it out; a container that needs root is started as root.", inst.Body.Addr.Local())
 					}
 				}

@@ -26,9 +26,10 @@ type script struct {
 // call is a command that runs, with the wrappers in front of it (env, exec,
 // xargs …) taken off.
 type call struct {
-	name string // without its folder; empty where it is not known
-	args []string
-	at   span
+	name  string // without its folder; empty where it is not known
+	first string // the same as it was written
+	args  []string
+	at    span
 }
 
 // assign is a variable that gets a value.
@@ -96,6 +97,9 @@ func (d *docket) runScript(b *spec.Body, r *spec.Run) (*script, spec.Attr[string
 }
 
 func shellOf(args []string) (syntax.LangVariant, bool) {
+	if len(args) == 0 {
+		return 0, false
+	}
 	if path.Base(args[0]) == "busybox" && len(args) > 1 {
 		args = args[1:]
 	}
@@ -162,8 +166,16 @@ func (s *script) callExpr(n *syntax.CallExpr, depth int) {
 	}
 	at := spanOf(n.Args[0])
 	args = s.call(args, at)
+	// POSIX has no grammar for export A=b: it is a call with a word.
+	if slices.Contains([]string{"export", "readonly", "local"}, args0(args)) {
+		for i, a := range args[1:] {
+			if name, value, ok := strings.Cut(a, "="); ok {
+				s.assigns = append(s.assigns, assign{name, value, spanOf(n.Args[i+1])})
+			}
+		}
+	}
 	const deepest = 3
-	if text, lang, ok := shellCommand(orNone(args)); ok && depth < deepest && !strings.Contains(text, dynamic) {
+	if text, lang, ok := shellCommand(args); ok && depth < deepest && !strings.Contains(text, dynamic) {
 		if file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), ""); err == nil {
 			inner := &script{}
 			inner.read(file, lang, depth+1)
@@ -172,11 +184,11 @@ func (s *script) callExpr(n *syntax.CallExpr, depth int) {
 	}
 }
 
-func orNone(args []string) []string {
+func args0(args []string) string {
 	if len(args) == 0 {
-		return []string{""}
+		return ""
 	}
-	return args
+	return args[0]
 }
 
 // adopt takes over what a script in the script does; the place is the outer
@@ -204,7 +216,7 @@ var wrappers = map[string]int{
 func (s *script) call(args []string, at span) []string {
 	for len(args) > 0 {
 		name := path.Base(args[0])
-		s.calls = append(s.calls, call{name: name, args: args[1:], at: at})
+		s.calls = append(s.calls, call{name: name, first: args[0], args: args[1:], at: at})
 		own, wraps := wrappers[name]
 		if !wraps {
 			return args
@@ -263,8 +275,12 @@ func (c call) option(names ...string) bool {
 }
 
 // within is the place of a stretch of a script in the spec: exact where the
-// script stands there as it is, else the whole attribute.
-func (d *docket) within(attr spec.Attr[string], at span) diag.Range {
+// script stands there as it is, else the whole attribute. Without a stretch,
+// it is the element of a list.
+func (d *docket) within(attr spec.Attr[string], at span, element string) diag.Range {
+	if at == (span{}) {
+		return d.element(attr.Range, element)
+	}
 	source := d.source(attr.Range)
 	if attr.V == "" || at.end <= at.start || at.end > len(attr.V) {
 		return attr.Range
@@ -282,6 +298,17 @@ func (d *docket) within(attr spec.Attr[string], at span) diag.Range {
 	}
 	begin := strings.Index(source, line) + at.start - start
 	return stretch(attr.Range, source, begin, begin+stop-at.start)
+}
+
+// element is the place of one string of a list, where it is written out and
+// there once; else the whole list.
+func (d *docket) element(list diag.Range, value string) diag.Range {
+	source, quoted := d.source(list), `"`+value+`"`
+	if value == "" || strings.Count(source, quoted) != 1 || !ascii(source) {
+		return list
+	}
+	i := strings.Index(source, quoted)
+	return stretch(list, source, i, i+len(quoted))
 }
 
 func ascii(s string) bool {

@@ -113,7 +113,7 @@ func systemDirs(d *docket) {
 		if b.Image != nil {
 			for _, v := range b.Image.Volumes.V {
 				if dir := path.Clean(v); slices.Contains(systemFolders, dir) {
-					d.found(b.Addr, b.Image.Volumes.Range, "A system folder as volume",
+					d.found(b.Addr, d.element(b.Image.Volumes.Range, v), "A system folder as volume",
 						"%s declares %s a volume: an engine would mount an empty folder over the system's files. Name the folder that holds the data.", b.Addr.Local(), dir)
 				}
 			}

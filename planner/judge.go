@@ -1,0 +1,55 @@
+package planner
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/specbuild/specbuild/planner/rules"
+	"github.com/specbuild/specbuild/spec"
+)
+
+// facts are what the rules look at.
+func (p *planner) facts() rules.Facts {
+	f := rules.Facts{Spec: p.in.Spec, Locked: p.in.Locked}
+	for _, s := range p.order {
+		f.Instances = append(f.Instances, rules.Instance{
+			Body: s.body, Platform: s.key.own, Target: s.key.target,
+			Inherited: s.inherited, User: s.inst.Config.User, Copies: s.copies,
+		})
+	}
+	for _, b := range p.in.Spec.Bases {
+		if p.used[b.Addr] {
+			f.Bases = append(f.Bases, p.baseFacts(b))
+		}
+	}
+	return f
+}
+
+func (p *planner) baseFacts(b *spec.Base) rules.Base {
+	out := rules.Base{Base: b, Pinned: b.Digest.Set, Configs: map[string]rules.BaseInfo{}}
+	key, _, err := p.baseName(b)
+	if err != nil {
+		return out
+	}
+	have, ok := p.in.Lock.Bases[key]
+	out.Pinned = out.Pinned || ok
+	for _, name := range slices.Sorted(maps.Keys(have.Manifests)) {
+		out.Platforms = append(out.Platforms, platformOf(name))
+	}
+	for name, facts := range have.Facts {
+		c, err := facts.ImageConfig()
+		if err != nil {
+			continue // reported where it is used
+		}
+		out.Configs[name] = rules.BaseInfo{
+			User: c.User, UID: facts.UID, OnBuild: c.OnBuild, Env: c.Env, Ports: slices.Sorted(maps.Keys(c.ExposedPorts)),
+		}
+	}
+	return out
+}
+
+func platformOf(s string) spec.Platform {
+	parts := append(strings.SplitN(s, "/", 3), "", "")
+	return spec.Platform{OS: parts[0], Arch: parts[1], Variant: parts[2]}
+}

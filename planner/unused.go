@@ -1,0 +1,130 @@
+package planner
+
+import (
+	"path"
+
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// workspaceFile may declare what only some members use.
+const workspaceFile = "specbuild.hcl"
+
+// unused warns of what no image of the spec reaches, whether it was asked
+// for or not. What only an unused stage uses is not reported beside it.
+func (p *planner) unused() {
+	reached := map[spec.Addr]bool{}
+	for addr := range p.used {
+		reached[addr] = true
+	}
+	for _, img := range p.in.Spec.Images {
+		for _, platform := range p.quietPlatforms(img) {
+			p.reach(reached, img.Addr, platform)
+		}
+	}
+	var idle []*spec.StageDecl
+	for _, st := range p.in.Spec.Stages {
+		if !reached[st.Addr] {
+			idle = append(idle, st)
+		}
+	}
+	byIdle := map[spec.Addr]bool{}
+	for _, st := range idle {
+		body, _ := p.at(st.Addr, p.in.Spec.Build)
+		for _, ref := range references(body) {
+			if ref != st.Addr {
+				byIdle[ref] = true
+			}
+		}
+	}
+	for _, st := range idle {
+		if !byIdle[st.Addr] {
+			p.idle(st.Addr, st.Range)
+		}
+	}
+	p.unusedOthers(func(addr spec.Addr) bool { return reached[addr] || byIdle[addr] })
+}
+
+func (p *planner) unusedOthers(used func(spec.Addr) bool) {
+	report := func(addr spec.Addr, at diag.Range) {
+		if !used(addr) && path.Base(at.File) != workspaceFile {
+			p.idle(addr, at)
+		}
+	}
+	for _, b := range p.in.Spec.Bases {
+		report(b.Addr, b.Range)
+	}
+	for _, c := range p.in.Spec.Contexts {
+		if c.Addr.Name != "default" {
+			report(c.Addr, c.Range)
+		}
+	}
+	for _, s := range p.in.Spec.Secrets {
+		report(s.Addr, s.Range)
+	}
+	for _, r := range p.in.Spec.Repositories {
+		report(r.Addr, r.Range)
+	}
+}
+
+func (p *planner) idle(addr spec.Addr, at diag.Range) {
+	p.ds.Warnf("stage-unused", at, "Nothing uses this", "No image reaches %s. Take it out, or use it.", addr.Local())
+}
+
+func (p *planner) quietPlatforms(img *spec.ImageDecl) []spec.Platform {
+	if img.Platforms.Set && len(img.Platforms.V) > 0 {
+		return img.Platforms.V
+	}
+	return []spec.Platform{p.in.Spec.Build}
+}
+
+// reach marks what a stage or image refers to for one target. Mistakes are
+// not reported here: they are, when that image is asked for.
+func (p *planner) reach(reached map[spec.Addr]bool, addr spec.Addr, target spec.Platform) {
+	type node struct {
+		addr spec.Addr
+		from spec.Platform
+	}
+	todo := []node{{addr, target}}
+	seen := map[spec.Addr]bool{addr: true}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		reached[n.addr] = true
+		body, _ := p.at(n.addr, n.from)
+		for _, ref := range references(body) {
+			reached[ref] = true
+			if (ref.Kind == spec.KindStage || ref.Kind == spec.KindImage) && !seen[ref] {
+				seen[ref] = true
+				todo = append(todo, node{ref, n.from})
+			}
+		}
+	}
+}
+
+// references lists what a body names, in order.
+func references(b *spec.Body) []spec.Addr {
+	if b == nil {
+		return nil
+	}
+	out := []spec.Addr{b.From.V}
+	for _, step := range b.Steps {
+		out = append(out, stepReferences(step)...)
+	}
+	return out
+}
+
+func stepReferences(step spec.Step) []spec.Addr {
+	var out []spec.Addr
+	switch t := step.(type) {
+	case *spec.Copy:
+		out = append(out, t.From.V)
+	case *spec.Packages:
+		out = append(out, t.Repository.V)
+	case *spec.Run:
+		for _, m := range t.Mounts {
+			out = append(out, m.From.V, m.Secret.V)
+		}
+	}
+	return out
+}
