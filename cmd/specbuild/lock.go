@@ -9,6 +9,9 @@ import (
 
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/pin"
+	"github.com/specbuild/specbuild/planner/rules"
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
 )
 
 // lockFlags are the flags of lock.
@@ -87,6 +90,9 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	}
 	updated, changes, more := pin.Update(ctx, lock, needs, w.resolvers(), policy)
 	ds = append(ds, more...)
+	if !ds.HasErrors() {
+		ds = append(ds, w.outdated(ctx, lock, updated, needs)...)
+	}
 	if err := c.report(ds, sp); err != nil {
 		return err
 	}
@@ -100,6 +106,27 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	}
 	c.printChanges(changes)
 	return nil
+}
+
+// outdated asks what the tags of bases point to now, and tells where that is
+// not what the lock keeps. A registry that does not answer tells nothing: the
+// lock is whole without it.
+func (w *world) outdated(ctx context.Context, before, after pin.Lock, needs pin.Needs) diag.List {
+	var ds diag.List
+	for _, n := range needs.Bases {
+		had, ok := before.Bases[n.Key]
+		if !ok || n.Digest != "" || had.Digest != after.Bases[n.Key].Digest {
+			continue // asked just now, or pinned by the spec itself
+		}
+		now, err := w.registry.Resolve(ctx, n.Ref)
+		if err != nil {
+			continue
+		}
+		for _, name := range n.Names {
+			ds = append(ds, rules.Outdated(spec.Addr{Module: "//", Kind: spec.KindBase, Name: name}, had.Digest, now.Digest, n.Range)...)
+		}
+	}
+	return ds
 }
 
 func (c *cli) printChanges(changes []pin.Change) {
