@@ -83,7 +83,7 @@ func (b *build) defID(s *state) cache.DefID {
 		k.Line("idmap", b.idmap())
 		for i, m := range op.Mounts {
 			if m.Type == "secret" || m.Type == "ssh" {
-				k.Line("secret", strconv.Itoa(i), strconv.FormatBool(b.present(s.n, i)))
+				k.Line("secret", strconv.Itoa(i), strconv.FormatBool(b.counted(s.n, i)))
 			}
 		}
 	case *dag.Test:

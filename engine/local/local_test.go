@@ -340,3 +340,27 @@ func TestKeptDirectoryOfAFailedStep(t *testing.T) {
 		t.Errorf("%s\ngave %q (%v)", se.Enter, out, err)
 	}
 }
+
+// TestAMissingSecretIsNoMiss: who has not got a secret still has the result.
+func TestAMissingSecretIsNoMiss(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	file := filepath.Join(t.TempDir(), "secret")
+	g := withShell(t)
+	g.root = g.Add(&dag.Run{
+		Args: []string{"/bin/sh", "-ec", "busybox cat /s > /dev/null"}, Env: []dag.KV{{Name: "PATH", Value: "/bin"}},
+		Workdir: "/", User: "0:0", Network: "none", Platform: native,
+		Mounts: []dag.Mount{{Type: "secret", Target: "/s"}},
+	}, []dag.ID{g.root}, dag.Meta{Name: "image.test", Title: "run", Platform: native, Secrets: []dag.Secret{{Addr: "secret.s", File: file}}})
+	graph := g.image()
+	_, err := e.Run(t.Context(), graph, func(engine.Event) {})
+	if err == nil || !strings.Contains(err.Error(), "secret.s") {
+		t.Fatalf("without the secret: %v", err)
+	}
+	mustWrite(t, filepath.Dir(file), "secret", "hush")
+	mustRun(t, e, graph)
+	os.Remove(file)
+	if _, rec := mustRun(t, e, graph); len(rec.made()) != 0 {
+		t.Errorf("it was made again: %q", rec.made())
+	}
+}

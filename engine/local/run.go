@@ -85,7 +85,7 @@ func (b *build) mountKeys(ctx context.Context, k *cache.Key, p *runPlan) error {
 		case "ssh":
 			k.Line("mount-ssh", m.Target)
 		case "secret":
-			present := fmt.Sprintf("present=%t", b.present(p.n, i))
+			present := fmt.Sprintf("present=%t", b.counted(p.n, i))
 			if m.Env != "" {
 				k.Line("env-secret", m.Env, present)
 			} else {

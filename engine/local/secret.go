@@ -36,6 +36,14 @@ func secretOf(n *dag.Node, mount int) (dag.Secret, bool) {
 	return dag.Secret{}, false
 }
 
+// counted is what a key says of a secret: whether it is there, where that is
+// left open. One that is not optional is taken to be there: a result is not
+// lost on a machine that lacks it, and a step that must run fails without it.
+func (b *build) counted(n *dag.Node, mount int) bool {
+	op, ok := n.Op.(*dag.Run)
+	return ok && !op.Mounts[mount].Optional || b.present(n, mount)
+}
+
 // present reports whether a secret is there, without reading it: its presence
 // is part of the key where it is optional. A command is taken at its word; it
 // is run for a step that is about to run, and never before.
