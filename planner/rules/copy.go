@@ -42,11 +42,11 @@ func wholeContext(d *docket) {
 			switch from := c.From.V; {
 			case from.Kind == "" || from.Kind == spec.KindContext:
 				if len(c.Exclude.V) == 0 && d.sources(from, inst.Body.Addr) {
-					d.found(inst.Body.Addr, at, "The whole context goes into the image",
+					d.found(inst.Body.Addr, at, "The whole context is shipped",
 						"%s ships all files beside the spec. Name those that it needs, or declare a `context` with `include`.", inst.Body.Addr.Local())
 				}
 			case len(c.Exclude.V) == 0 && path.Clean(c.To.V) == "/":
-				d.found(inst.Body.Addr, at, "The whole root goes into the image",
+				d.found(inst.Body.Addr, at, "A whole root is shipped",
 					"%s takes everything of %s, its tools and caches too. Copy the files that it needs, or build `from` %s if it is meant to be all of it.",
 					inst.Body.Addr.Local(), from.Local(), from.Local())
 			}

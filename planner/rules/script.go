@@ -15,7 +15,7 @@ func useradd(d *docket) {
 				if strings.Contains(c.name, "group") {
 					step = "group"
 				}
-				d.found(b.Addr, d.within(text, c.at, c.first), "A user is made by a command",
+				d.found(b.Addr, d.within(text, c.at, c.first), "A command makes a user",
 					"%s calls %s. Write a `%s` step instead: it needs no tool in the image, and `owner` and `run_as` know its name.", b.Addr.Local(), c.name, step)
 			}
 		}

@@ -158,7 +158,7 @@ func (d *docket) copiedSecrets(addr spec.Addr, c Copied, step *spec.Copy) {
 	}
 	if len(named) > 0 {
 		d.add(addr, diag.Diagnostic{
-			Severity: diag.Warning, Range: at, Summary: "A file that is usually left out",
+			Severity: diag.Warning, Range: at, Summary: "An ignored file is named",
 			Detail: "`source` names " + few(named) + ", which no pattern would give out of " + c.Context.Local() +
 				" since such files often hold credentials. If these do, take them out and mount them as a `secret`.",
 		})

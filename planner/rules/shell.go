@@ -89,7 +89,7 @@ func (d *docket) runScript(b *spec.Body, r *spec.Run) (*script, spec.Attr[string
 		return d.parse(text, lang), at
 	}
 	s := &script{}
-	s.call(r.Command.V, span{})
+	s.call(r.Command.V, nil)
 	for _, arg := range r.Command.V {
 		s.words = append(s.words, word{text: arg})
 	}
@@ -161,16 +161,18 @@ func (s *script) callExpr(n *syntax.CallExpr, depth int) {
 		return
 	}
 	var args []string
+	var places []span
 	for _, a := range n.Args {
 		args = append(args, render(a))
+		places = append(places, spanOf(a))
 	}
-	at := spanOf(n.Args[0])
-	args = s.call(args, at)
+	args = s.call(args, places)
+	places = places[len(places)-len(args):] // wrappers are gone
 	// POSIX has no grammar for export A=b: it is a call with a word.
 	if slices.Contains([]string{"export", "readonly", "local"}, args0(args)) {
 		for i, a := range args[1:] {
 			if name, value, ok := strings.Cut(a, "="); ok {
-				s.assigns = append(s.assigns, assign{name, value, spanOf(n.Args[i+1])})
+				s.assigns = append(s.assigns, assign{name, value, places[i+1]})
 			}
 		}
 	}
@@ -179,7 +181,7 @@ func (s *script) callExpr(n *syntax.CallExpr, depth int) {
 		if file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), ""); err == nil {
 			inner := &script{}
 			inner.read(file, lang, depth+1)
-			s.adopt(inner, at)
+			s.adopt(inner, places[0])
 		}
 	}
 }
@@ -212,9 +214,13 @@ var wrappers = map[string]int{
 }
 
 // call adds a command and gives its words without wrappers. Each wrapper is a
-// call too.
-func (s *script) call(args []string, at span) []string {
-	for len(args) > 0 {
+// call too. places are those of the words; none is a command without a script.
+func (s *script) call(args []string, places []span) []string {
+	for all := len(args); len(args) > 0; {
+		var at span
+		if places != nil {
+			at = places[all-len(args)]
+		}
 		name := path.Base(args[0])
 		s.calls = append(s.calls, call{name: name, first: args[0], args: args[1:], at: at})
 		own, wraps := wrappers[name]

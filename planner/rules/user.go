@@ -82,7 +82,7 @@ func finalUser(d *docket) {
 			if base.Base != nil {
 				name = base.Base.Addr.Local()
 			}
-			d.found(b.Addr, at, "Who the image runs as is unknown",
+			d.found(b.Addr, at, "The image's user is unknown",
 				"%s inherits its user from %s, which no lock describes. Say `run_as`, or run `specbuild lock` so that the base's user is known.", b.Addr.Local(), name)
 		case uid != 0:
 		case b.Image.RunAs.Set:
