@@ -34,5 +34,7 @@ soak:
 	$(GO) test -run '^$$' -fuzz FuzzDecodeTOC -fuzztime 5m ./engine/layer
 	$(GO) test -count 5 -run 'Kill|Escape|Race' ./engine/...
 
+# What a user waits for, then each part of it.
 bench:
+	$(GO) run ./cmd/specbuild-bench
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
