@@ -93,8 +93,13 @@ func unpinnedBase(d *docket) {
 	}
 }
 
+// onbuild looks at bases that something is built from: a copy out of one asks
+// for no triggers.
 func onbuild(d *docket) {
 	for _, b := range d.Bases {
+		if !slices.ContainsFunc(d.Instances, func(i Instance) bool { return i.Body.From.V == b.Base.Addr }) {
+			continue
+		}
 		for _, platform := range slices.Sorted(maps.Keys(b.Configs)) {
 			triggers := b.Configs[platform].OnBuild
 			if n := len(triggers); n > 0 {

@@ -149,13 +149,20 @@ func (d *docket) hardcoded(inst Instance, s *script, at diag.Range) (word, strin
 		for _, family := range []string{"amd64", "arm64"} {
 			for _, name := range arches[family] {
 				foreign := family != inst.Platform.Arch && family != inst.Target.Arch
-				if mentions(w.text, name) && (foreign || mentions(own, name)) {
+				if mentions(w.text, name) && (foreign || written(own, w.text, name)) {
 					return w, name
 				}
 			}
 		}
 	}
 	return word{}, ""
+}
+
+// written reports whether the part of a word that has the name stands in the
+// spec's text, and was not put together out of ${…}.
+func written(source, text, name string) bool {
+	parts := strings.FieldsFunc(text, func(r rune) bool { return r == 0 || r == '\n' })
+	return slices.ContainsFunc(parts, func(p string) bool { return mentions(p, name) && strings.Contains(source, p) })
 }
 
 // mentions reports whether a name stands in a text, not within a longer word.

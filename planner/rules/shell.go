@@ -297,13 +297,21 @@ func (d *docket) within(attr spec.Attr[string], at span, element string) diag.Ra
 		end = at.start + i
 	}
 	stop := min(at.end, end) // of a stretch over several lines, the first
-	line := attr.V[start:end]
-	// A line that is there twice has no certain place.
-	if strings.TrimSpace(line) == "" || strings.Count(source, line) != 1 || !ascii(source) {
+	line, own := attr.V[start:end], attr.V[at.start:stop]
+	// What is there twice has no certain place. A line with ${…} in it is not
+	// there at all, but the stretch alone may be.
+	begin := -1
+	switch {
+	case !ascii(source):
+	case strings.Count(source, line) == 1:
+		begin = strings.Index(source, line) + at.start - start
+	case strings.Count(source, own) == 1:
+		begin = strings.Index(source, own)
+	}
+	if begin < 0 {
 		return attr.Range
 	}
-	begin := strings.Index(source, line) + at.start - start
-	return stretch(attr.Range, source, begin, begin+stop-at.start)
+	return stretch(attr.Range, source, begin, begin+len(own))
 }
 
 // element is the place of one string of a list, where it is written out and
