@@ -93,11 +93,10 @@ func buildPlatform() spec.Platform {
 
 // compiled is a spec on its way to an engine.
 type compiled struct {
-	spec     *spec.Spec
-	plan     *planner.Plan
-	graph    *dag.Graph
-	warnings diag.List
-	locked   []pin.Change // what was written to a lock that was not there
+	spec   *spec.Spec
+	plan   *planner.Plan
+	graph  *dag.Graph
+	locked []pin.Change // what was written to a lock that was not there
 }
 
 // compile goes from the arguments to a graph. Where there is no lock yet it is

@@ -18,8 +18,7 @@ import (
 type lockFlags struct {
 	specFlags
 	engineFlags
-	upgrade bool
-	json    bool
+	json bool
 }
 
 func (c *cli) lock() *cobra.Command {

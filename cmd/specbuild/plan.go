@@ -72,7 +72,7 @@ func (c *cli) runPlan(ctx context.Context, args []string, f *planFlags) error {
 }
 
 // counts are the steps of a forecast by what becomes of them.
-type counts struct{ images, run, cached, unknown int }
+type counts struct{ run, cached, unknown int }
 
 func tally(forecast []engine.Forecast) counts {
 	var n counts

@@ -115,7 +115,7 @@ func newScanner(r io.Reader, opts ReadOptions) *scanner {
 func (s *scanner) scan(each func(*Entry, io.Reader) error) ([]Entry, error) {
 	for {
 		h, err := s.tar.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

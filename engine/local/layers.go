@@ -278,7 +278,7 @@ func (e *Engine) seal(items []layer.Item, tarNeeded bool) (result, error) {
 	if len(items) == 0 {
 		return result{}, nil
 	}
-	var out io.Writer = io.Discard
+	out := io.Discard
 	var blob *cache.BlobWriter
 	if tarNeeded {
 		var err error
