@@ -75,7 +75,7 @@ func literalArch(d *docket) {
 				continue
 			}
 			s, text := d.runScript(inst.Body, r)
-			if asksForArch(s) {
+			if !namesArch(r) || asksForArch(s) {
 				continue
 			}
 			if w, name := d.hardcoded(inst, s, text.Range); name != "" {
@@ -120,6 +120,18 @@ func (d *docket) severalArches() map[spec.Addr]bool {
 		}
 	}
 	return out
+}
+
+// namesArch is a quick look: few steps name an architecture at all.
+func namesArch(r *spec.Run) bool {
+	for _, names := range arches {
+		for _, name := range names {
+			if strings.Contains(r.Script.V, name) || slices.ContainsFunc(r.Command.V, func(s string) bool { return strings.Contains(s, name) }) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // asksForArch reports whether a script finds out for itself, or names more

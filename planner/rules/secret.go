@@ -77,7 +77,9 @@ func urlSecrets(d *docket) {
 	}
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, w := range s.words {
-			d.urlFound(b.Addr, spec.Attr[string]{V: w.text, Range: d.within(text, w.at, w.text)})
+			if strings.Contains(w.text, "://") { // its place costs more than a look
+				d.urlFound(b.Addr, spec.Attr[string]{V: w.text, Range: d.within(text, w.at, w.text)})
+			}
 		}
 	})
 	for _, r := range d.Spec.Repositories {

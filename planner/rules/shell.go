@@ -206,11 +206,37 @@ func (s *script) adopt(inner *script, at span) {
 	}
 }
 
-// wrappers run the command that follows them. The number says how many
-// arguments of their own come before it, beside options.
-var wrappers = map[string]int{
-	"chronic": 0, "command": 0, "env": 0, "eval": 0, "exec": 0, "ionice": 0, "nice": 0, "nohup": 0,
-	"setsid": 0, "stdbuf": 0, "time": 0, "timeout": 1, "unbuffer": 0, "xargs": 0, "chroot": 1,
+// wrapper is a command that runs the one that follows it.
+type wrapper struct {
+	own     int    // arguments of its own that come before that, beside options
+	options string // its options of one letter that take the next word
+}
+
+var wrappers = map[string]wrapper{
+	"chronic": {}, "chroot": {own: 1}, "command": {}, "doas": {options: "u"}, "env": {options: "uCS"}, "eval": {}, "exec": {options: "a"},
+	"gosu": {own: 1}, "ionice": {options: "cnp"}, "nice": {options: "n"}, "nohup": {}, "setsid": {}, "stdbuf": {options: "ioe"},
+	"su-exec": {own: 1}, "sudo": {options: "ugpCDhRTU"}, "time": {options: "fo"}, "timeout": {own: 1, options: "ks"}, "unbuffer": {},
+	"xargs": {options: "adEILnPs"},
+}
+
+// wrapped is what is left of a wrapper's arguments.
+func (w wrapper) wrapped(args []string) []string {
+	own := w.own
+	for len(args) > 0 {
+		word := args[0]
+		switch {
+		case len(word) == 2 && word[0] == '-' && strings.Contains(w.options, word[1:]) && len(args) > 1:
+			args = args[2:]
+		case strings.HasPrefix(word, "-"), strings.Contains(word, "="): // A=b of env and sudo
+			args = args[1:]
+		case own > 0:
+			own--
+			args = args[1:]
+		default:
+			return args
+		}
+	}
+	return nil
 }
 
 // call adds a command and gives its words without wrappers. Each wrapper is a
@@ -223,18 +249,11 @@ func (s *script) call(args []string, places []span) []string {
 		}
 		name := path.Base(args[0])
 		s.calls = append(s.calls, call{name: name, first: args[0], args: args[1:], at: at})
-		own, wraps := wrappers[name]
+		w, wraps := wrappers[name]
 		if !wraps {
 			return args
 		}
-		rest := args[1:]
-		for len(rest) > 0 && (strings.HasPrefix(rest[0], "-") || own > 0 || name == "env" && strings.Contains(rest[0], "=")) {
-			if !strings.HasPrefix(rest[0], "-") && !strings.Contains(rest[0], "=") {
-				own--
-			}
-			rest = rest[1:]
-		}
-		args = rest
+		args = w.wrapped(args[1:])
 	}
 	return nil
 }

@@ -123,7 +123,7 @@ func (d *docket) addressed(w *spec.Waiver) ([]spec.Addr, diag.List) {
 	})
 	var ds diag.List
 	if len(addrs) == 0 && (read || !whole) {
-		ds.Errorf(w.Address.Range, "No such address", "%s is not declared%s. A waiver names what its rule found something at.", w.Address.V, didYouMean(local, names))
+		ds.Errorf(w.Address.Range, "Unknown address", "%s is not declared%s. A waiver names what its rule found something at.", w.Address.V, didYouMean(local, names))
 	}
 	return addrs, ds
 }

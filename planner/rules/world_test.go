@@ -57,32 +57,38 @@ func (j *judgement) judge(t testing.TB, text string) diag.List {
 
 func (j *judgement) judgeAt(t testing.TB, dir string, args []string) diag.List {
 	t.Helper()
-	ctx := context.Background()
-	sp, ds := spec.Load(ctx, spec.Options{
+	sp, ds := spec.Load(context.Background(), spec.Options{
 		Dir: dir, Args: args, Build: spec.Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
 		Env: func(string) (string, bool) { return "", false },
 	})
 	if ds.HasErrors() {
 		return ds
 	}
-	in := planner.Input{Spec: sp, Locked: j.locked, Allow: j.allow, Sources: sources{}, Judge: func(f rules.Facts) diag.List {
+	return append(ds, j.make(t, sp, func(f rules.Facts) diag.List {
 		f.Unlocked, f.Now = j.unlocked, j.now
 		return rules.Judge(f)
-	}}
+	})...).Sorted()
+}
+
+// make plans what was loaded.
+func (j *judgement) make(t testing.TB, sp *spec.Spec, judge func(rules.Facts) diag.List) diag.List {
+	t.Helper()
+	ctx := context.Background()
+	in := planner.Input{Spec: sp, Locked: j.locked, Allow: j.allow, Sources: sources{}, Judge: judge}
 	if j.unlocked {
-		_, more := planner.Unpinned(ctx, in)
-		return append(ds, more...).Sorted()
+		_, ds := planner.Unpinned(ctx, in)
+		return ds
 	}
 	if !j.stale {
-		needs, more := planner.Needs(ctx, in)
-		if more.HasErrors() {
-			return append(ds, more...).Sorted()
+		needs, ds := planner.Needs(ctx, in)
+		if ds.HasErrors() {
+			return ds
 		}
 		in.Lock = j.lock(needs)
 	}
-	plan, more := planner.Make(ctx, in)
+	plan, ds := planner.Make(ctx, in)
 	j.plan = plan
-	return append(ds, more...).Sorted()
+	return ds
 }
 
 // lock has all that is needed, and what bases says of a base by the last part

@@ -1,0 +1,139 @@
+package rules_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/specbuild/specbuild/planner/rules"
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// TestExamples holds that what we show breaks no rule at all, as long as
+// there is a lock.
+func TestExamples(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("../../examples/*/*image.hcl")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("%d examples: %v", len(files), err)
+	}
+	for _, file := range files {
+		for _, j := range []judgement{{}, {locked: true}} {
+			for _, d := range j.judgeAt(t, filepath.Dir(copied(t, file)), nil) {
+				t.Errorf("%s: %s %s: %s. %s", file, d.Severity, d.Code, d.Summary, d.Detail)
+			}
+		}
+		// Without one, that is all there is to say.
+		for _, d := range (&judgement{unlocked: true}).judgeAt(t, filepath.Dir(copied(t, file)), nil) {
+			if d.Severity != diag.Warning || d.Code != "packages-pinned" && d.Code != "base-digest-pinned" {
+				t.Errorf("%s: %s %s: %s. %s", file, d.Severity, d.Code, d.Summary, d.Detail)
+			}
+		}
+	}
+}
+
+// copied is an example in a folder of its own: a lock that somebody made
+// beside the original must not matter.
+func copied(t *testing.T, file string) string {
+	t.Helper()
+	from, to := filepath.Dir(file), t.TempDir()
+	write(t, to, ".git/HEAD", "")
+	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		write(t, to, strings.TrimPrefix(path, from), string(content))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(to, filepath.Base(file))
+}
+
+// facts are what the planner hands to Judge for a spec.
+func facts(t testing.TB, text string) rules.Facts {
+	t.Helper()
+	dir := t.TempDir()
+	write(t, dir, "image.hcl", text)
+	write(t, dir, ".git/HEAD", "")
+	sp, ds := spec.Load(context.Background(), spec.Options{Dir: dir, Build: spec.Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0"})
+	if ds.HasErrors() {
+		t.Fatal(ds)
+	}
+	var out rules.Facts
+	(&judgement{}).make(t, sp, func(f rules.Facts) diag.List { out = f; return nil })
+	return out
+}
+
+// BenchmarkJudge is all rules over one file with 20 stages of scripts, for
+// two platforms: the budget is 5 ms.
+func BenchmarkJudge(b *testing.B) {
+	var text strings.Builder
+	text.WriteString("image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n")
+	for i := range 20 {
+		fmt.Fprintf(&text, "  copy {\n    from = stage.s%d\n    source = \"/out\"\n    to = \"/out%d/\"\n  }\n", i, i)
+	}
+	text.WriteString("}\n")
+	for i := range 20 {
+		fmt.Fprintf(&text, "stage \"s%d\" {\n  from = scratch\n  env = { A = \"https://example.com/${target.arch}\", PASSWORD_FILE = \"/run/p\" }\n", i)
+		fmt.Fprintf(&text, "  run {\n    script = <<-SH\n%s    SH\n  }\n}\n", strings.Repeat("      for f in /src/*.c; do gcc -O2 -c \"$f\" -o \"/out/$(basename \"$f\" .c).o\"; done\n", 25)+fmt.Sprintf("      echo %d\n", i))
+	}
+	f := facts(b, text.String())
+	b.ReportAllocs()
+	for b.Loop() {
+		if ds := rules.Judge(f); len(ds) > 0 {
+			b.Fatal(ds)
+		}
+	}
+}
+
+// TestFactsAlone holds that Judge copes with facts that no planner filled.
+func TestFactsAlone(t *testing.T) {
+	t.Parallel()
+	addr := spec.Addr{Module: "//", Kind: spec.KindImage, Name: "web"}
+	body := &spec.Body{Addr: addr, From: spec.Attr[spec.Addr]{V: spec.Addr{Kind: spec.KindScratch}}, Image: &spec.ImageBody{}}
+	f := rules.Facts{Spec: &spec.Spec{Selected: []spec.Addr{addr}}, Instances: []rules.Instance{{Body: body}}}
+	ds := rules.Judge(f)
+	if len(ds) != 1 || ds[0].Code != "final-user-non-root" {
+		t.Errorf("%v", ds)
+	}
+	f.Instances[0].User = "65532"
+	if ds := rules.Judge(f); len(ds) > 0 {
+		t.Errorf("%v", ds)
+	}
+	// A stage whose lower one the plan does not have: nothing to go by.
+	body.From.V = spec.Addr{Module: "//", Kind: spec.KindBase, Name: "gone"}
+	f.Instances[0].User = ""
+	if ds := rules.Judge(f); len(ds) != 1 || ds[0].Summary != "The image's user is unknown" {
+		t.Errorf("%v", ds)
+	}
+	if ds := rules.Judge(rules.Facts{Spec: &spec.Spec{}}); len(ds) > 0 {
+		t.Errorf("%v", ds)
+	}
+}
+
+// TestSameTwice holds that Judge is a function of the facts, and leaves them
+// as they are.
+func TestSameTwice(t *testing.T) {
+	t.Parallel()
+	f := facts(t, "base \"b\" {\n  image = \"onbuild:latest\"\n}\nimage \"web\" {\n  from = base.b\n  run_as = \"0\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  expose = [22, 80]\n  tags = [\"web\"]\n  "+run("sudo chpasswd && useradd x")+"}\n")
+	first := fmt.Sprint(rules.Judge(f))
+	for range 10 {
+		if again := fmt.Sprint(rules.Judge(f)); again != first {
+			t.Fatalf("%s\nthen\n%s", first, again)
+		}
+	}
+	if n := len(rules.Judge(f)); n != 8 { // each rule that is broken here, once
+		t.Errorf("%d findings, not 8: %s", n, first)
+	}
+}
