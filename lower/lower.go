@@ -8,6 +8,7 @@ package lower
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/specbuild/specbuild/lower/dag"
 	"github.com/specbuild/specbuild/planner"
@@ -123,7 +124,7 @@ func (l *lowering) source(b *built, from planner.Source, at diag.Range) dag.ID {
 		return l.b.Add(dag.Scratch{}, nil, dag.Meta{Title: "scratch"})
 	case from.Base != nil:
 		return l.b.Add(&dag.Base{Digest: from.Base.Digest, Platform: from.Base.Platform}, nil,
-			dag.Meta{Name: from.Base.Addr, Title: from.Base.Ref, Range: at, Platform: from.Base.Platform, Ref: from.Base.Ref})
+			dag.Meta{Name: name(from.Base.Addr), Title: from.Base.Ref, Range: at, Platform: from.Base.Platform, Ref: from.Base.Ref})
 	case from.Instance != "":
 		other := l.built[from.Instance]
 		if other == nil {
@@ -185,7 +186,7 @@ func (l *lowering) output(img *planner.Image) {
 		out.Node = out.Images[0]
 	default:
 		out.Node = l.b.Add(&dag.Index{Annotations: kvs(img.Annotations)}, out.Images,
-			dag.Meta{Name: img.Addr, Title: "index", Range: img.Range})
+			dag.Meta{Name: name(img.Addr), Title: "index", Range: img.Range})
 	}
 	l.b.Output(out)
 }
@@ -210,8 +211,12 @@ func (l *lowering) test(b *built, image dag.ID, t *planner.Test) dag.ID {
 }
 
 func meta(b *built, title string, at diag.Range) dag.Meta {
-	return dag.Meta{Name: b.inst.Addr, Title: title, Range: at, Platform: b.inst.Platform}
+	return dag.Meta{Name: name(b.inst.Addr), Title: title, Range: at, Platform: b.inst.Platform}
 }
+
+// name is an address as a person says it: what the module at hand declares
+// needs no module.
+func name(addr string) string { return strings.TrimPrefix(addr, "//:") }
 
 func kvs(list []planner.KV) []dag.KV {
 	var out []dag.KV
@@ -237,3 +242,7 @@ func config(c planner.Config) dag.Config {
 	}
 	return out
 }
+
+// label is an address as people read it: that of the workspace's own folder
+// goes without saying.
+func label(addr string) string { return strings.TrimPrefix(addr, "//:") }

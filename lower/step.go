@@ -22,7 +22,7 @@ func (l *lowering) local(b *built, from planner.Source, sources, exclude []strin
 		return l.b.Add(dag.Scratch{}, nil, dag.Meta{Title: "scratch"})
 	}
 	op := &dag.Local{Context: c.Path, Include: c.Include, Exclude: slices.Concat(c.Exclude, exclude), Sources: sources}
-	return l.b.Add(op, nil, dag.Meta{Name: c.Addr, Title: words("files", all(sources)), Range: at, Dir: c.Dir})
+	return l.b.Add(op, nil, dag.Meta{Name: name(c.Addr), Title: words("files", all(sources)), Range: at, Dir: c.Dir})
 }
 
 func all(sources []string) []string {
@@ -42,8 +42,25 @@ func (l *lowering) copy(b *built, s step) dag.ID {
 		op.Exclude = c.Exclude
 		from = l.source(b, c.From, s.Range)
 	}
-	title := words("copy", all(c.Sources)) + " to " + c.To
+	title := words("copy", l.copied(c)) + " to " + c.To
 	return l.b.Add(op, []dag.ID{b.root, from}, meta(b, title, s.Range))
+}
+
+// copied is what a title says is copied: paths, or the name of what is taken
+// as a whole.
+func (l *lowering) copied(c *planner.Copy) []string {
+	switch {
+	case len(c.Sources) > 0:
+		return c.Sources
+	case c.From.Context != "":
+		return []string{name(c.From.Context)}
+	case c.From.Base != nil:
+		return []string{name(c.From.Base.Addr)}
+	case l.instances[c.From.Instance] != nil:
+		return []string{name(l.instances[c.From.Instance].Addr)}
+	default:
+		return all(nil)
+	}
 }
 
 func (l *lowering) packages(b *built, s step) dag.ID {
@@ -88,7 +105,11 @@ func (l *lowering) run(b *built, s step) dag.ID {
 		Args: r.Args, Env: kvs(r.Env), Workdir: r.Workdir, User: r.User, Network: r.Network, Hosts: kvs(r.Hosts),
 		Outputs: r.Outputs, OutputsOn: r.OutputsOn, Platform: b.inst.Platform,
 	}
-	m := meta(b, runTitle(r.Args), s.Range)
+	title := runTitle(r.Args)
+	if to := b.inst.Targets; len(to) == 1 && to[0] != b.inst.Platform {
+		title += " for " + strings.TrimPrefix(to[0], "linux/") // else a cross compilation's steps look alike
+	}
+	m := meta(b, title, s.Range)
 	m.Timeout = nanoseconds(r.Timeout)
 	m.Limits = dag.Limits{Memory: r.Memory, CPUs: r.CPUs, Pids: r.Pids, Shm: r.Shm}
 	inputs := []dag.ID{b.root}

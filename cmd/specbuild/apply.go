@@ -126,7 +126,7 @@ func untested(results []engine.Result, required bool, p progress.Printer) error 
 	var missing []string
 	for _, r := range results {
 		for _, u := range r.Untested {
-			text := fmt.Sprintf("not tested: %s %q for %s: %s", r.Output.Addr, u.Test, u.Platform, u.Reason)
+			text := fmt.Sprintf("not tested: %s %q for %s: %s", label(r.Output.Addr), u.Test, u.Platform, u.Reason)
 			p.Event(engine.Event{Kind: engine.Note, Time: time.Now(), Text: text})
 			missing = append(missing, text)
 		}
@@ -150,7 +150,7 @@ func sourceDateEpoch() time.Time {
 
 func (c *cli) printDone(done []published) {
 	for _, d := range done {
-		fmt.Fprintf(c.stdout, "%s  %s\n", d.Address, d.Digest)
+		fmt.Fprintf(c.stdout, "%s  %s\n", label(d.Address), d.Digest)
 		for _, p := range d.Platforms {
 			fmt.Fprintf(c.stdout, "  %-14s %s  %s, %s\n", p.Platform, p.Digest[:19], plural(p.Layers, "layer"), progress.Bytes(p.Size))
 		}

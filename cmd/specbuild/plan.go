@@ -108,7 +108,7 @@ func (c *cli) printPlan(comp *compiled, forecast []engine.Forecast, all bool) {
 		said[f.Node] = f
 	}
 	for _, out := range comp.graph.Outputs {
-		fmt.Fprintln(c.stdout, out.Addr)
+		fmt.Fprintln(c.stdout, label(out.Addr))
 		for i, img := range out.Images {
 			c.printPlatform(comp.graph, said, out, i, img, all)
 		}
