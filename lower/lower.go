@@ -242,7 +242,3 @@ func config(c planner.Config) dag.Config {
 	}
 	return out
 }
-
-// label is an address as people read it: that of the workspace's own folder
-// goes without saying.
-func label(addr string) string { return strings.TrimPrefix(addr, "//:") }
