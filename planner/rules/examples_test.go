@@ -75,8 +75,8 @@ func facts(t testing.TB, text string) rules.Facts {
 	return out
 }
 
-// BenchmarkJudge is all rules over one file with 20 stages of scripts, for
-// two platforms: the budget is 5 ms.
+// BenchmarkJudge is all rules over an image with a step, and over 20 stages
+// with 26 lines of script each, for two platforms.
 func BenchmarkJudge(b *testing.B) {
 	var text strings.Builder
 	text.WriteString("image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n")
@@ -88,12 +88,18 @@ func BenchmarkJudge(b *testing.B) {
 		fmt.Fprintf(&text, "stage \"s%d\" {\n  from = scratch\n  env = { A = \"https://example.com/${target.arch}\", PASSWORD_FILE = \"/run/p\" }\n", i)
 		fmt.Fprintf(&text, "  run {\n    script = <<-SH\n%s    SH\n  }\n}\n", strings.Repeat("      for f in /src/*.c; do gcc -O2 -c \"$f\" -o \"/out/$(basename \"$f\" .c).o\"; done\n", 25)+fmt.Sprintf("      echo %d\n", i))
 	}
-	f := facts(b, text.String())
-	b.ReportAllocs()
-	for b.Loop() {
-		if ds := rules.Judge(f); len(ds) > 0 {
-			b.Fatal(ds)
-		}
+	for name, f := range map[string]rules.Facts{
+		"520 lines of scripts": facts(b, text.String()),
+		"one image":            facts(b, whole(run("make -j4 install PREFIX=/usr && rm -rf /src"))),
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if ds := rules.Judge(f); len(ds) > 0 {
+					b.Fatal(ds)
+				}
+			}
+		})
 	}
 }
 

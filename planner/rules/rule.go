@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"mvdan.cc/sh/v3/syntax"
+
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -69,6 +71,7 @@ type docket struct {
 	findings []finding
 	seen     map[findingKey]bool
 	scripts  map[scriptKey]*script
+	parsers  map[syntax.LangVariant]*syntax.Parser
 	byPlace  map[place]*Instance
 }
 
@@ -93,7 +96,10 @@ type place struct {
 }
 
 func newDocket(f Facts) *docket {
-	d := &docket{Facts: f, seen: map[findingKey]bool{}, scripts: map[scriptKey]*script{}, byPlace: map[place]*Instance{}}
+	d := &docket{
+		Facts: f, seen: map[findingKey]bool{}, scripts: map[scriptKey]*script{}, parsers: map[syntax.LangVariant]*syntax.Parser{},
+		byPlace: map[place]*Instance{},
+	}
 	for i := range f.Instances {
 		inst := &f.Instances[i]
 		d.byPlace[place{inst.Body.Addr, inst.Platform, inst.Target}] = inst

@@ -40,7 +40,8 @@ func passwords(d *docket) {
 			}
 			if name := openAccount(f.Content.V, f.Path.V == "/etc/shadow"); name != "" {
 				d.found(inst.Body.Addr, f.Content.Range, "A password is set or emptied",
-					"%s gives %s a password, or none at all. Write `*` in its place, or make the user with a `user` step.", f.Path.V, name)
+					"%s writes %s with a password for %s, or none at all. Write `*` in its place, or make the user with a `user` step.",
+					inst.Body.Addr.Local(), f.Path.V, name)
 			}
 		}
 	}

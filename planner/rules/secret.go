@@ -155,13 +155,13 @@ func (d *docket) copiedSecrets(addr spec.Addr, c Copied, step *spec.Copy) {
 	}
 	if len(matched) > 0 {
 		d.found(addr, at, "Credentials are copied",
-			"The copy takes %s out of %s. Leave such files out by `exclude` or a .dockerignore, and give a step what it needs by mount \"secret\". One that holds no credentials can be named in `source` as it is.",
-			few(matched), c.Context.Local())
+			"%s takes %s out of %s. Leave such files out by `exclude` or a .dockerignore, and give a step what it needs by mount \"secret\". One that holds no credentials can be named in `source` as it is.",
+			addr.Local(), few(matched), c.Context.Local())
 	}
 	if len(named) > 0 {
 		d.add(addr, diag.Diagnostic{
 			Severity: diag.Warning, Range: at, Summary: "An ignored file is named",
-			Detail: "`source` names " + few(named) + ", which no pattern would give out of " + c.Context.Local() +
+			Detail: addr.Local() + " names " + few(named) + " in `source`, which no pattern would give out of " + c.Context.Local() +
 				" since such files often hold credentials. If these do, take them out and mount them as a `secret`.",
 		})
 	}

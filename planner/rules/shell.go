@@ -8,7 +8,6 @@ import (
 	"mvdan.cc/sh/v3/syntax"
 
 	"github.com/specbuild/specbuild/spec"
-	"github.com/specbuild/specbuild/spec/diag"
 )
 
 // dynamic stands in a word for what is known only when the script runs: a
@@ -131,8 +130,12 @@ func (d *docket) parse(text string, lang syntax.LangVariant) *script {
 		return s
 	}
 	s := &script{}
-	file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), "")
-	if err == nil {
+	parser := d.parsers[lang]
+	if parser == nil {
+		parser = syntax.NewParser(syntax.Variant(lang))
+		d.parsers[lang] = parser
+	}
+	if file, err := parser.Parse(strings.NewReader(text), ""); err == nil {
 		s.read(file, lang, 0)
 	}
 	d.scripts[key] = s
@@ -261,6 +264,9 @@ func (s *script) call(args []string, places []span) []string {
 // render is a word as the command will see it, with what only the run knows
 // marked.
 func render(w *syntax.Word) string {
+	if text := w.Lit(); text != "" {
+		return text
+	}
 	var b strings.Builder
 	for _, part := range w.Parts {
 		renderPart(&b, part)
@@ -297,70 +303,6 @@ func (c call) option(names ...string) bool {
 			return head == name || letter && strings.Contains(arg[1:], name[1:])
 		})
 	})
-}
-
-// within is the place of a stretch of a script in the spec: exact where the
-// script stands there as it is, else the whole attribute. Without a stretch,
-// it is the element of a list.
-func (d *docket) within(attr spec.Attr[string], at span, element string) diag.Range {
-	if at == (span{}) {
-		return d.element(attr.Range, element)
-	}
-	source := d.source(attr.Range)
-	if attr.V == "" || at.end <= at.start || at.end > len(attr.V) {
-		return attr.Range
-	}
-	start := strings.LastIndexByte(attr.V[:at.start], '\n') + 1
-	end := len(attr.V)
-	if i := strings.IndexByte(attr.V[at.start:], '\n'); i >= 0 {
-		end = at.start + i
-	}
-	stop := min(at.end, end) // of a stretch over several lines, the first
-	line, own := attr.V[start:end], attr.V[at.start:stop]
-	// What is there twice has no certain place. A line with ${…} in it is not
-	// there at all, but the stretch alone may be.
-	begin := -1
-	switch {
-	case !ascii(source):
-	case strings.Count(source, line) == 1:
-		begin = strings.Index(source, line) + at.start - start
-	case strings.Count(source, own) == 1:
-		begin = strings.Index(source, own)
-	}
-	if begin < 0 {
-		return attr.Range
-	}
-	return stretch(attr.Range, source, begin, begin+len(own))
-}
-
-// element is the place of one string of a list, where it is written out and
-// there once; else the whole list.
-func (d *docket) element(list diag.Range, value string) diag.Range {
-	source, quoted := d.source(list), `"`+value+`"`
-	if value == "" || strings.Count(source, quoted) != 1 || !ascii(source) {
-		return list
-	}
-	i := strings.Index(source, quoted)
-	return stretch(list, source, i, i+len(quoted))
-}
-
-func ascii(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return r >= 0x80 })
-}
-
-// stretch is a part of a range whose text is source, by bytes. Columns of
-// ASCII are bytes.
-func stretch(whole diag.Range, source string, from, to int) diag.Range {
-	pos := func(i int) diag.Pos {
-		p := diag.Pos{Line: whole.Start.Line + strings.Count(source[:i], "\n"), Byte: whole.Start.Byte + i}
-		if nl := strings.LastIndexByte(source[:i], '\n'); nl >= 0 {
-			p.Column = i - nl
-		} else {
-			p.Column = whole.Start.Column + i
-		}
-		return p
-	}
-	return diag.Range{File: whole.File, Start: pos(from), End: pos(to)}
 }
 
 // eachRun calls visit for every run step, with its script.

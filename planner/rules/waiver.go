@@ -57,7 +57,7 @@ func (d *docket) waive(w *spec.Waiver, rules []Rule, aside []bool) diag.List {
 	switch {
 	case !d.Now.Before(w.Expires.V):
 		return diag.List{expired(w, found)}
-	case len(found) == 0 && d.judged(addrs):
+	case len(found) == 0 && d.whole():
 		return diag.List{{
 			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver sets nothing aside", Range: w.Range,
 			Detail: fmt.Sprintf("The rule %s finds nothing at %s any more. Take the waiver out.", w.Rule.V, w.Address.V),
@@ -150,23 +150,13 @@ func (d *docket) declared(visit func(spec.Addr, diag.Range)) {
 	}
 }
 
-// judged reports whether rules looked at one of the addresses: an image that
-// was not asked for has no findings, which says nothing about its waivers.
-func (d *docket) judged(addrs []spec.Addr) bool {
-	for _, inst := range d.Instances {
-		if slices.Contains(addrs, inst.Body.Addr) {
-			return inst.Body.Image == nil || d.asked(inst.Body.Addr)
+// whole reports whether every image was asked for and planned. Where one is
+// missing, what a waiver is for may be found only with that one.
+func (d *docket) whole() bool {
+	for _, img := range d.Spec.Images {
+		if !slices.ContainsFunc(d.images(), func(inst *Instance) bool { return inst.Body.Addr == img.Addr }) {
+			return false
 		}
 	}
-	for _, b := range d.Bases {
-		if slices.Contains(addrs, b.Base.Addr) {
-			return true
-		}
-	}
-	for _, r := range d.Spec.Repositories {
-		if slices.Contains(addrs, r.Addr) {
-			return true
-		}
-	}
-	return false
+	return true
 }

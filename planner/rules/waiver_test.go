@@ -103,6 +103,22 @@ func TestWaiverOfWhatIsNotAsked(t *testing.T) {
 	}
 }
 
+// TestWaiverOfAStage holds the same for a stage, whose findings come from the
+// images that ship it.
+func TestWaiverOfAStage(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, ".git/HEAD", "")
+	write(t, dir, "a.image.hcl", "stage \"s\" {\n  from = scratch\n  copy {\n    to = \"/app/\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n"+
+		strings.SplitAfterN(waived("copy-not-whole-context", "stage.s", "2090-01-01"), "}\n", 2)[1])
+	write(t, dir, "b.image.hcl", "image \"other\" {\n  from = scratch\n  run_as = \"1\"\n  copy {\n    from = stage.s\n    source = \"/app/x\"\n    to = \"/x\"\n  }\n}\n")
+	for _, args := range [][]string{nil, {"a.image.hcl"}, {"b.image.hcl"}} {
+		if ds := (&judgement{}).judgeAt(t, dir, args); len(ds) > 0 {
+			t.Errorf("%v: %+v", args, ds)
+		}
+	}
+}
+
 // TestWaiverOfOneAddress holds that a waiver reaches no further than it says.
 func TestWaiverOfOneAddress(t *testing.T) {
 	t.Parallel()
