@@ -34,7 +34,7 @@ func TestAFailedStepIsToldWhole(t *testing.T) {
   run {
     script = "echo third > /third"
   }`))
-	r := p.fails(1, says("A step failed", "image.hcl:17", "exit status 7", "//:image.app"), "apply", "-o", "oci:out")
+	r := p.fails(1, says("A step failed", "image.hcl:17", "exit status 7", "image.app"), "apply", "-o", "oci:out")
 
 	// The command, so that a shell takes it; then the output in one piece.
 	_, after, ok := strings.Cut(r.stderr, "\n$ /bin/sh -c 'for i in $(busybox seq 1 50); do echo out $i; echo err $i >&2; done; exit 7'\n")
@@ -309,7 +309,7 @@ image "app" {
 	p.fails(1, says("A step failed"), "apply")
 	p.write(spec("exit 0"))
 	r := p.ok("apply", "--progress", "plain")
-	if strings.Contains(r.stderr, "✓ //:stage.good") || strings.Count(r.stderr, "✓") != 1 {
+	if strings.Contains(r.stderr, "✓ stage.good") || strings.Count(r.stderr, "✓") != 1 {
 		t.Errorf("more than the failed step ran again:\n%s", r.stderr)
 	}
 }
