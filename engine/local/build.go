@@ -23,6 +23,7 @@ type build struct {
 	fail   context.CancelCauseFunc
 
 	eventMu    sync.Mutex
+	noted      map[string]bool   // notes that were told, guarded by eventMu
 	nodes      map[dag.ID]*state // fixed when the build is made
 	selections map[dag.ID]*source.Selection
 	several    bool         // steps of several platforms: events say which
@@ -53,7 +54,7 @@ type result struct {
 func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.CancelCauseFunc) *build {
 	b := &build{
 		Engine: e, g: g, events: events, fail: fail,
-		nodes: map[dag.ID]*state{}, selections: map[dag.ID]*source.Selection{},
+		noted: map[string]bool{}, nodes: map[dag.ID]*state{}, selections: map[dag.ID]*source.Selection{},
 	}
 	platform := ""
 	for i := range g.Nodes {

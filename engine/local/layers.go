@@ -48,7 +48,7 @@ func (l *layerRef) Origin() string {
 // available reports whether the bytes can be had without running the step
 // again.
 func (l *layerRef) available() bool {
-	if l.base != nil || l.e.o.Store.HasBlob(l.diffID, -1) {
+	if l.base != nil || l.e.o.Store.HasBlob(l.diffID, l.size) {
 		return true
 	}
 	if r, ok := l.e.o.Store.Ref(l.diffID, l.e.o.Compressor.ID()); ok && l.e.o.Store.HasBlob(r.Digest, r.Size) {

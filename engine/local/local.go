@@ -179,5 +179,11 @@ func (b *build) send(n *dag.Node, ev engine.Event) {
 	}
 	b.eventMu.Lock()
 	defer b.eventMu.Unlock()
+	if ev.Kind == engine.Note {
+		if b.noted[ev.Text] {
+			return // said for another platform
+		}
+		b.noted[ev.Text] = true
+	}
 	b.events(ev)
 }

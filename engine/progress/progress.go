@@ -156,7 +156,11 @@ func writeFinished(w io.Writer, s *step, e engine.Event, o Options) {
 	case e.Cached:
 		mark, note = "·", "cached"
 	}
-	fmt.Fprintf(w, "%s %s  %s\n", paint(o.Color, mark, e), s.label(), dim(o.Color, note))
+	line := paint(o.Color, mark, e) + " " + s.label()
+	if note != "" {
+		line += "  " + dim(o.Color, note)
+	}
+	fmt.Fprintln(w, line)
 	if o.Verbose && e.Err == nil {
 		for line := range strings.Lines(s.output.String()) {
 			fmt.Fprintf(w, "    %s\n", printable(strings.TrimRight(line, "\n")))
