@@ -10,9 +10,11 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower"
 	"github.com/specbuild/specbuild/lower/dag"
@@ -127,7 +129,7 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 				"--locked, which is on in CI, does not write one. Run `specbuild lock` and commit %s, or say --locked=false.", pin.FileName)
 			return nil, c.report(ds, sp)
 		}
-		lock, out.locked, more = pin.Update(ctx, lock, needs, w.resolvers(), pin.UpgradePolicy{})
+		lock, out.locked, more = c.resolve(ctx, w, lock, needs, pin.UpgradePolicy{})
 		ds = append(ds, more...)
 		if ds.HasErrors() {
 			return nil, c.report(ds, sp)
@@ -153,6 +155,36 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 		return nil, err
 	}
 	return out, nil
+}
+
+// resolve asks the world for what the lock lacks, and shows that it does:
+// lists of packages are some 10 MB for each architecture, silence for seconds.
+func (c *cli) resolve(ctx context.Context, w *world, lock pin.Lock, needs pin.Needs, policy pin.UpgradePolicy) (pin.Lock, []pin.Change, diag.List) {
+	if len(needs.Bases) == 0 && len(needs.Closures) == 0 {
+		return pin.Update(ctx, lock, needs, w.resolvers(), policy)
+	}
+	p := c.printer(false)
+	defer p.Close()
+	e := engine.Event{Kind: engine.Started, Time: time.Now(), Node: pin.FileName, Name: pin.FileName, Title: describeNeeds(needs)}
+	p.Event(e)
+	updated, changes, ds := pin.Update(ctx, lock, needs, w.resolvers(), policy)
+	e.Kind, e.Elapsed, e.Cached = engine.Finished, time.Since(e.Time), len(changes) == 0
+	if ds.HasErrors() {
+		e.Err = errSpec
+	}
+	p.Event(e)
+	return updated, changes, ds
+}
+
+func describeNeeds(n pin.Needs) string {
+	var parts []string
+	if len(n.Bases) > 0 {
+		parts = append(parts, plural(len(n.Bases), "base"))
+	}
+	if len(n.Closures) > 0 {
+		parts = append(parts, plural(len(n.Closures), "set")+" of packages")
+	}
+	return "resolve " + strings.Join(parts, ", ")
 }
 
 // report prints diagnostics and is errSpec if one is an error.

@@ -87,7 +87,7 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	if ds.HasErrors() {
 		return c.report(ds, sp)
 	}
-	updated, changes, more := pin.Update(ctx, lock, needs, w.resolvers(), policy)
+	updated, changes, more := c.resolve(ctx, w, lock, needs, policy)
 	ds = append(ds, more...)
 	if !ds.HasErrors() {
 		ds = append(ds, w.outdated(ctx, lock, updated, needs)...)

@@ -136,7 +136,9 @@ func (p *plain) Event(e engine.Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if e.Kind == engine.Note {
-		fmt.Fprintln(p.w, "  "+printable(e.Text))
+		if p.book.first(e.Text) {
+			fmt.Fprintln(p.w, "  "+printable(e.Text))
+		}
 		return
 	}
 	s := p.book.note(e)
@@ -222,13 +224,23 @@ func (s *step) tail() string {
 	return printable(out)
 }
 
-// book keeps the steps that are under way, in the order in which they began.
+// book keeps the steps that are under way, in the order in which they began,
+// and what was noted.
 type book struct {
 	steps map[dag.ID]*step
 	order []dag.ID
+	notes map[string]bool
 }
 
-func newBook() *book { return &book{steps: map[dag.ID]*step{}} }
+func newBook() *book { return &book{steps: map[dag.ID]*step{}, notes: map[string]bool{}} }
+
+// first reports whether a note is new: what is found on each platform is said
+// once.
+func (b *book) first(note string) bool {
+	seen := b.notes[note]
+	b.notes[note] = true
+	return !seen
+}
 
 func (b *book) note(e engine.Event) *step {
 	s, ok := b.steps[e.Node]

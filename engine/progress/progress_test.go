@@ -63,6 +63,26 @@ func TestPlainIsQuietAboutOutputUnlessAsked(t *testing.T) {
 	}
 }
 
+// A note that each platform gives is printed once, on a terminal too.
+func TestTheSameNoteIsPrintedOnce(t *testing.T) {
+	t.Parallel()
+	size := func() int { return 40 }
+	for name, printer := range map[string]func(*bytes.Buffer) Printer{
+		"plain":    func(b *bytes.Buffer) Printer { return Plain(b, Options{}) },
+		"terminal": func(b *bytes.Buffer) Printer { return Terminal(b, Options{Width: size, Height: size}) },
+	} {
+		var out bytes.Buffer
+		p := printer(&out)
+		for _, text := range []string{"warning: perl", "warning: python", "warning: perl"} {
+			p.Event(engine.Event{Kind: engine.Note, Text: text})
+		}
+		p.Close()
+		if got, want := out.String(), "  warning: perl\n  warning: python\n"; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 func TestJSONLines(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

@@ -57,7 +57,9 @@ func (t *terminal) Event(e engine.Event) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if e.Kind == engine.Note {
-		t.draw("  " + printable(e.Text) + "\n")
+		if t.book.first(e.Text) {
+			t.draw("  " + printable(e.Text) + "\n")
+		}
 		return
 	}
 	s := t.book.note(e)
