@@ -80,7 +80,7 @@ func (s *Store) complete(e Entry) bool {
 			return false
 		}
 	}
-	return e.TOC == "" || s.HasBlob(e.TOC, -1)
+	return e.TOC == "" || s.hasTOC(e.DiffID, e.TOC)
 }
 
 func (e Entry) text() []byte {

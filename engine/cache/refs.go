@@ -51,6 +51,17 @@ func (s *Store) TOC(diffID string) ([]byte, bool) {
 	return data, true
 }
 
+// hasTOC reports whether TOC would find this table: an entry whose layer has
+// lost it must be a miss, since nothing else would make it again.
+func (s *Store) hasTOC(diffID, digest string) bool {
+	lines, ok := s.small("toc", nameOf(diffID), tocTitle)
+	if !ok || len(lines) != 1 || lines[0].value(0) != diffID || lines[0].value(1) != digest {
+		return false
+	}
+	size, err := strconv.ParseInt(lines[0].value(2), 10, 64)
+	return err == nil && s.HasBlob(digest, size)
+}
+
 // PutTOC stores the table of contents of a layer and returns its digest, for
 // Entry.TOC.
 func (s *Store) PutTOC(diffID string, data []byte) (digest string, err error) {

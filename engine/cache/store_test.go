@@ -143,6 +143,8 @@ func TestEntryWithoutItsBlobsIsAMiss(t *testing.T) {
 		"blob removed":   func(t *testing.T, s *Store, e Entry) { os.Remove(blobPath(t, s, e.Blobs[0].Digest)) },
 		"blob truncated": func(t *testing.T, s *Store, e Entry) { truncate(t, blobPath(t, s, e.Blobs[0].Digest), 3) },
 		"table removed":  func(t *testing.T, s *Store, e Entry) { os.Remove(blobPath(t, s, e.TOC)) },
+		"table cut":      func(t *testing.T, s *Store, e Entry) { truncate(t, blobPath(t, s, e.TOC), 3) },
+		"table unnamed":  func(t *testing.T, s *Store, e Entry) { os.Remove(s.shard("toc", nameOf(e.DiffID))) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
