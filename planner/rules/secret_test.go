@@ -45,6 +45,7 @@ func TestSecretNamedVariable(t *testing.T) {
 			`stamp = { "org.opencontainers.image.revision" = "0123456789abcdef0123456789abcdef01234567" }`,
 			run(`PASSWORD=$(cat /run/secrets/p); export TOKEN="$PASSWORD"; key=abc123; token=next`),
 			run(`echo DB_PASSWORD=hunter2 # PASSWORD=hunter2`),
+			run(`cat_passwd="getent passwd"; $cat_passwd root`),
 			run(`PASSWORD= ./configure; read -r PASSWORD < /run/secrets/p`),
 			// A test's own server may have any password.
 			"test \"t\" {\n    command = [\"/b\"]\n    env = { POSTGRES_PASSWORD = \"hunter2\" }\n  }",
