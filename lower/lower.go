@@ -1,4 +1,6 @@
-// Package lower turns a plan into the graph that engines run.
+import (
+	"path/filepath"
+	"strings"// Package lower turns a plan into the graph that engines run.
 //
 // Five passes, each value in, value out: group (adjacent steps of the spec's
 // own text become one), roots (steps become nodes), checks (runs that keep
@@ -124,7 +126,7 @@ func (l *lowering) source(b *built, from planner.Source, at diag.Range) dag.ID {
 		return l.b.Add(dag.Scratch{}, nil, dag.Meta{Title: "scratch"})
 	case from.Base != nil:
 		return l.b.Add(&dag.Base{Digest: from.Base.Digest, Platform: from.Base.Platform}, nil,
-			dag.Meta{Name: name(from.Base.Addr), Title: from.Base.Ref, Range: at, Platform: from.Base.Platform, Ref: from.Base.Ref})
+			dag.Meta{Name: name(from.Base.Addr), Title: baseTitle(from.Base.Ref), Range: at, Platform: from.Base.Platform, Ref: from.Base.Ref})
 	case from.Instance != "":
 		other := l.built[from.Instance]
 		if other == nil {
@@ -137,6 +139,15 @@ func (l *lowering) source(b *built, from planner.Source, at diag.Range) dag.ID {
 		l.ds.Errorf(at, "The plan is not consistent", "A context (%s) cannot be a root.", from.Context)
 		return l.b.Add(dag.Scratch{}, nil, dag.Meta{Title: "scratch"})
 	}
+}
+
+// baseTitle is the name to pull by, but for a folder of this machine, whose
+// last name is enough for people.
+func baseTitle(ref string) string {
+	if dir, ok := strings.CutPrefix(ref, "layout:"); ok {
+		return "layout " + filepath.Base(dir)
+	}
+	return ref
 }
 
 // gatherChecks gives each instance the checks of all that it takes from: a

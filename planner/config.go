@@ -135,10 +135,10 @@ func (p *planner) imageConfig(s *state) {
 		c.User = p.configUser(s, b.RunAs)
 	}
 	if b.Entrypoint.Set {
-		c.Entrypoint, c.Cmd = b.Entrypoint.V, nil
+		c.Entrypoint, c.Cmd = orNone(b.Entrypoint.V), nil
 	}
 	if b.Cmd.Set {
-		c.Cmd = b.Cmd.V
+		c.Cmd = orNone(b.Cmd.V)
 	}
 	if b.Expose.Set {
 		c.Ports = ports(b.Expose.V)
@@ -176,7 +176,7 @@ func (p *planner) annotations(s *state) []KV {
 }
 
 func ports(list []spec.Port) []string {
-	out := []string{}
+	var out []string
 	for _, p := range list {
 		protocol := p.Protocol
 		if protocol == "" {
@@ -190,7 +190,16 @@ func ports(list []spec.Port) []string {
 func sortedSet(list []string) []string {
 	out := slices.Clone(list)
 	slices.Sort(out)
-	return slices.Compact(out)
+	return orNone(slices.Compact(out))
+}
+
+// orNone makes an empty list nil, so that a plan that was written and read
+// back is the same plan.
+func orNone(list []string) []string {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
 }
 
 // stepEnv is what a step sees, but for HOME, which the engine takes from the

@@ -28,21 +28,29 @@ func (p *planner) unused() {
 			idle = append(idle, st)
 		}
 	}
-	byIdle := map[spec.Addr]bool{}
+	p.idleStages(idle, reached)
+	p.unusedOthers(func(addr spec.Addr) bool { return reached[addr] })
+}
+
+// idleStages reports those stages that no other idle one takes from, and the
+// first of each ring of them; what it reports, it adds to reached with all
+// that this takes from.
+func (p *planner) idleStages(idle []*spec.StageDecl, reached map[spec.Addr]bool) {
+	taken := map[spec.Addr]bool{}
 	for _, st := range idle {
 		body, _ := p.at(st.Addr, p.in.Spec.Build)
 		for _, ref := range references(body) {
-			if ref != st.Addr {
-				byIdle[ref] = true
+			taken[ref] = true
+		}
+	}
+	for _, rings := range []bool{false, true} {
+		for _, st := range idle {
+			if !reached[st.Addr] && taken[st.Addr] == rings {
+				p.idle(st.Addr, st.Range)
+				p.reach(reached, st.Addr, p.in.Spec.Build)
 			}
 		}
 	}
-	for _, st := range idle {
-		if !byIdle[st.Addr] {
-			p.idle(st.Addr, st.Range)
-		}
-	}
-	p.unusedOthers(func(addr spec.Addr) bool { return reached[addr] || byIdle[addr] })
 }
 
 func (p *planner) unusedOthers(used func(spec.Addr) bool) {

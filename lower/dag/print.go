@@ -3,6 +3,7 @@ package dag
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -10,8 +11,11 @@ import (
 func (g *Graph) uses() map[ID]int {
 	n := map[ID]int{}
 	for i := range g.Nodes {
-		for _, in := range g.Nodes[i].Inputs {
-			n[in]++
+		inputs := g.Nodes[i].Inputs
+		for k, in := range inputs {
+			if !slices.Contains(inputs[:k], in) { // one run may mount one root twice
+				n[in]++
+			}
 		}
 	}
 	for _, o := range g.Outputs {
