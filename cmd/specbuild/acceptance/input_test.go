@@ -165,7 +165,7 @@ func TestLinksDoNotLeadOutOfAContext(t *testing.T) {
 // TestADamagedCacheNeverMakesAWrongImage truncates, empties and removes files
 // of the cache at random: the next build is right. What steps stand on, the
 // trees below snap, is left alone, since checking it would cost a walk over all of
-it; and so is the format, without which a cache is not touched at all.
+// it; and so is the format, without which a cache is not touched at all.
 func TestADamagedCacheNeverMakesAWrongImage(t *testing.T) {
 	t.Parallel()
 	p := workProject(t)
