@@ -1,6 +1,4 @@
-import (
-	"path/filepath"
-	"strings"// Package lower turns a plan into the graph that engines run.
+// Package lower turns a plan into the graph that engines run.
 //
 // Five passes, each value in, value out: group (adjacent steps of the spec's
 // own text become one), roots (steps become nodes), checks (runs that keep
@@ -9,6 +7,7 @@ import (
 package lower
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
