@@ -11,7 +11,13 @@ import (
 
 // built is an image on a base of which one attribute is given.
 func built(attributes string) string {
-	return "base \"b\" {\n  " + attributes + "\n}\nimage \"web\" {\n  from = base.b\n  run_as = \"1\"\n}\n"
+	return "base \"b\" {\n  " + attributes + `
+}
+image "web" {
+  from = base.b
+  run_as = "1"
+}
+`
 }
 
 func TestBaseNoFloatingTag(t *testing.T) {
@@ -24,7 +30,9 @@ func TestBaseNoFloatingTag(t *testing.T) {
 		quiet = append(quiet, built(`image = "registry.example.com:5000/latest/root:`+tag+`"`))
 	}
 	cases{
-		fires: append(fires, built(`image = «"nginx:latest"»`), strings.ReplaceAll(built(`image = «"root:edge"»`), "image \"web\" {", "image \"web\" {\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n")),
+		fires: append(fires, built(`image = «"nginx:latest"»`), strings.ReplaceAll(built(`image = «"root:edge"»`), "image \"web\" {", `image "web" {
+  platforms = ["linux/amd64", "linux/arm64"]
+`)),
 		quiet: append(quiet,
 			built(`image = "root:latest@`+digest('0')+`"`),
 			built("image = \"root:latest\"\n  digest = \""+digest('0')+"\""),
@@ -39,13 +47,45 @@ func TestBaseDigestPinned(t *testing.T) {
 		unlocked: true, severity: diag.Warning, release: diag.Error,
 		fires: []string{
 			built(`image = «"root:1.2"»`),
-			"base \"b\" {\n  image = «\"root:1\"»\n}\nstage \"s\" {\n  from = scratch\n  copy {\n    from = base.b\n    to = \"/b/\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n",
-			"base \"b\" {\n  image = «\"root:1\"»\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  run {\n    command = [\"/x\"]\n    mount \"bind\" {\n      from = base.b\n      target = \"/m\"\n    }\n  }\n}\n",
+			`base "b" {
+  image = «"root:1"»
+}
+stage "s" {
+  from = scratch
+  copy {
+    from = base.b
+    to = "/b/"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+}
+`,
+			`base "b" {
+  image = «"root:1"»
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  run {
+    command = ["/x"]
+    mount "bind" {
+      from = base.b
+      target = "/m"
+    }
+  }
+}
+`,
 		},
 		quiet: []string{
 			built("image = \"root:1\"\n  digest = \"" + digest('0') + "\""),
 			built(`layout = "oci"`),
-			"image \"web\" {\n  from = scratch\n  run_as = \"1\"\n}\n",
+			`image "web" {
+  from = scratch
+  run_as = "1"
+}
+`,
 		},
 		files: map[string]string{"oci/oci-layout": "{}"},
 	}.run(t, "base-digest-pinned")
@@ -66,7 +106,9 @@ func TestStaleLockIsOneMistake(t *testing.T) {
 func TestBasePlatformAvailable(t *testing.T) {
 	t.Parallel()
 	j := judgement{only: []string{"linux/amd64"}}
-	both := strings.ReplaceAll(built(`image = "root:1.2"`), "image \"web\" {", "image \"web\" {\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n")
+	both := strings.ReplaceAll(built(`image = "root:1.2"`), "image \"web\" {", `image "web" {
+  platforms = ["linux/amd64", "linux/arm64"]
+`)
 	ds := j.judge(t, both)
 	if len(ds) != 1 || ds[0].Code != "base-platform-available" || ds[0].Severity != diag.Error || !strings.Contains(ds[0].Detail, "linux/arm64") {
 		t.Errorf("%v", ds)
@@ -83,12 +125,26 @@ func TestBasePlatformAvailable(t *testing.T) {
 
 func TestBaseNoOnbuildTriggers(t *testing.T) {
 	t.Parallel()
-	copied := "base \"b\" {\n  image = \"onbuild:1.2\"\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  copy {\n    from = base.b\n    source = \"/bin/x\"\n    to = \"/bin/x\"\n  }\n}\n"
+	copied := `base "b" {
+  image = "onbuild:1.2"
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  copy {
+    from = base.b
+    source = "/bin/x"
+    to = "/bin/x"
+  }
+}
+`
 	cases{
 		severity: diag.Warning, release: diag.Warning,
 		fires: []string{
 			built(`image = «"onbuild:1.2"»`),
-			strings.ReplaceAll(built(`image = «"onbuild:1.2"»`), "image \"web\" {", "image \"web\" {\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n"),
+			strings.ReplaceAll(built(`image = «"onbuild:1.2"»`), "image \"web\" {", `image "web" {
+  platforms = ["linux/amd64", "linux/arm64"]
+`),
 		},
 		quiet: []string{
 			built(`image = "root:onbuild"`),
@@ -115,17 +171,39 @@ func TestOutdated(t *testing.T) {
 
 func TestPackagesPinned(t *testing.T) {
 	t.Parallel()
-	repository := "repository \"d\" {\n  type = \"deb\"\n  suite = \"trixie\"\n}\n"
+	repository := `repository "d" {
+  type = "deb"
+  suite = "trixie"
+}
+`
 	with := func(install string) string {
-		return repository + "image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  packages \"deb\" {\n    repository = repository.d\n    install = " + install + "\n  }\n}\n"
+		return repository + `image "web" {
+  from = scratch
+  run_as = "1"
+  platforms = ["linux/amd64", "linux/arm64"]
+  packages "deb" {
+    repository = repository.d
+    install = ` + install + `
+  }
+}
+`
 	}
 	cases{
 		unlocked: true, severity: diag.Warning, release: diag.Error,
 		fires: []string{with(`«["nginx", "curl"]»`), with(`«["nginx=1.26.3-3"]»`)},
 		quiet: []string{
-			"image \"web\" {\n  from = scratch\n  run_as = \"1\"\n}\n",
+			`image "web" {
+  from = scratch
+  run_as = "1"
+}
+`,
 			run("apt-get install -y nginx"),
-			"image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  labels = { install = \"nginx\" }\n}\n",
+			`image "web" {
+  from = scratch
+  run_as = "1"
+  labels = { install = "nginx" }
+}
+`,
 		},
 	}.run(t, "packages-pinned")
 	// With a lock all of them are pinned, whatever the spec says.

@@ -67,7 +67,11 @@ func page(all []rules.Rule) string {
 		}
 		by := map[rules.Keeper]string{rules.ByJudge: "judged", rules.ByLanguage: "the language", rules.ByPlanner: "the planner", rules.ByLock: "the lock"}[r.By]
 		fmt.Fprintf(&table, "| [`%s`](#%s) | %s | %s | %s |\n", r.ID, r.ID, severity, by, strings.ReplaceAll(r.Title, "|", "\\|"))
-		fmt.Fprintf(&reasons, "\n### %s\n\n%s. %s\n", r.ID, r.Title, r.Why)
+		fmt.Fprintf(&reasons, `
+### %s
+
+%s. %s
+`, r.ID, r.Title, r.Why)
 	}
 	return preface + table.String() + "\n## Reasons\n" + reasons.String()
 }

@@ -79,14 +79,31 @@ func facts(t testing.TB, text string) rules.Facts {
 // with 26 lines of script each, for two platforms.
 func BenchmarkJudge(b *testing.B) {
 	var text strings.Builder
-	text.WriteString("image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n")
+	text.WriteString(`image "web" {
+  from = scratch
+  run_as = "1"
+  platforms = ["linux/amd64", "linux/arm64"]
+`)
 	for i := range 20 {
-		fmt.Fprintf(&text, "  copy {\n    from = stage.s%d\n    source = \"/out\"\n    to = \"/out%d/\"\n  }\n", i, i)
+		fmt.Fprintf(&text, `  copy {
+    from = stage.s%d
+    source = "/out"
+    to = "/out%d/"
+  }
+`, i, i)
 	}
 	text.WriteString("}\n")
 	for i := range 20 {
-		fmt.Fprintf(&text, "stage \"s%d\" {\n  from = scratch\n  env = { A = \"https://example.com/${target.arch}\", PASSWORD_FILE = \"/run/p\" }\n", i)
-		fmt.Fprintf(&text, "  run {\n    script = <<-SH\n%s    SH\n  }\n}\n", strings.Repeat("      for f in /src/*.c; do gcc -O2 -c \"$f\" -o \"/out/$(basename \"$f\" .c).o\"; done\n", 25)+fmt.Sprintf("      echo %d\n", i))
+		fmt.Fprintf(&text, `stage "s%d" {
+  from = scratch
+  env = { A = "https://example.com/${target.arch}", PASSWORD_FILE = "/run/p" }
+`, i)
+		fmt.Fprintf(&text, `  run {
+    script = <<-SH
+%s    SH
+  }
+}
+`, strings.Repeat("      for f in /src/*.c; do gcc -O2 -c \"$f\" -o \"/out/$(basename \"$f\" .c).o\"; done\n", 25)+fmt.Sprintf("      echo %d\n", i))
 	}
 	for name, f := range map[string]rules.Facts{
 		"520 lines of scripts": facts(b, text.String()),
@@ -132,7 +149,16 @@ func TestFactsAlone(t *testing.T) {
 // as they are.
 func TestSameTwice(t *testing.T) {
 	t.Parallel()
-	f := facts(t, "base \"b\" {\n  image = \"onbuild:latest\"\n}\nimage \"web\" {\n  from = base.b\n  run_as = \"0\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  expose = [22, 80]\n  tags = [\"web\"]\n  "+run("sudo chpasswd && useradd x")+"}\n")
+	f := facts(t, `base "b" {
+  image = "onbuild:latest"
+}
+image "web" {
+  from = base.b
+  run_as = "0"
+  platforms = ["linux/amd64", "linux/arm64"]
+  expose = [22, 80]
+  tags = ["web"]
+  `+run("sudo chpasswd && useradd x")+"}\n")
 	first := fmt.Sprint(rules.Judge(f))
 	for range 10 {
 		if again := fmt.Sprint(rules.Judge(f)); again != first {

@@ -11,13 +11,42 @@ func TestPortNoSSH(t *testing.T) {
 	cases{
 		fires: []string{
 			`expose = «[8080, 22]»`, `expose = «["22/tcp"]»`,
-			"base \"b\" {\n  image = \"ssh:1.2\"\n}\nimage \"web\" {\n  from = «base.b»\n}\n",
-			"base \"b\" {\n  image = \"ssh:1.2\"\n}\nstage \"s\" {\n  from = base.b\n}\nimage \"web\" {\n  from = «stage.s»\n}\n",
+			`base "b" {
+  image = "ssh:1.2"
+}
+image "web" {
+  from = «base.b»
+}
+`,
+			`base "b" {
+  image = "ssh:1.2"
+}
+stage "s" {
+  from = base.b
+}
+image "web" {
+  from = «stage.s»
+}
+`,
 		},
 		quiet: []string{
 			`expose = [2222, 8022]`, `expose = ["22/udp"]`, `labels = { port = "22" }`,
-			"base \"b\" {\n  image = \"ssh:1.2\"\n}\nimage \"web\" {\n  from = base.b\n  expose = [8080]\n}\n",
-			"base \"b\" {\n  image = \"ssh:1.2\"\n}\nimage \"web\" {\n  from = base.b\n  expose = []\n}\n",
+			`base "b" {
+  image = "ssh:1.2"
+}
+image "web" {
+  from = base.b
+  expose = [8080]
+}
+`,
+			`base "b" {
+  image = "ssh:1.2"
+}
+image "web" {
+  from = base.b
+  expose = []
+}
+`,
 		},
 	}.run(t, "port-no-ssh")
 }
@@ -28,12 +57,31 @@ func TestPortUnprivileged(t *testing.T) {
 		severity: diag.Info, release: diag.Info,
 		fires: []string{
 			`expose = «[80, 443]»`, `expose = «["53/udp"]»`,
-			"base \"b\" {\n  image = \"web:1.2\"\n}\nimage \"web\" {\n  from = «base.b»\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n}\n",
+			`base "b" {
+  image = "web:1.2"
+}
+image "web" {
+  from = «base.b»
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+`,
 		},
 		quiet: []string{
 			`expose = [8080, 1024]`, `expose = []`,
-			"image \"web\" {\n  from = scratch\n  run_as = \"0\"\n  expose = [80]\n}\n", // its mistake is another
-			"base \"b\" {\n  image = \"web:1.2\"\n}\nimage \"web\" {\n  from = base.b\n  expose = [8080]\n}\n",
+			`image "web" {
+  from = scratch
+  run_as = "0"
+  expose = [80]
+}
+`, // its mistake is another
+			`base "b" {
+  image = "web:1.2"
+}
+image "web" {
+  from = base.b
+  expose = [8080]
+}
+`,
 		},
 	}.run(t, "port-unprivileged")
 }
@@ -55,26 +103,112 @@ func TestPublishImmutableTag(t *testing.T) {
 
 func TestCopyNotWholeContext(t *testing.T) {
 	t.Parallel()
-	stage := "stage \"s\" {\n  from = scratch\n  copy {\n    source = \"a\"\n    to = \"/a\"\n  }\n}\n"
-	image := "image \"web\" {\n  from = scratch\n  run_as = \"1\"\n"
+	stage := `stage "s" {
+  from = scratch
+  copy {
+    source = "a"
+    to = "/a"
+  }
+}
+`
+	image := `image "web" {
+  from = scratch
+  run_as = "1"
+`
 	cases{
 		severity: diag.Warning, release: diag.Warning,
 		files: map[string]string{"a": "a", "site/index.html": "x"},
 		fires: []string{
-			"copy {\n    source = «\".\"»\n    to = \"/app/\"\n  }",
-			"copy {\n    source = «\"**\"»\n    to = \"/app/\"\n    parents = true\n  }",
-			"context \"all\" {\n  path = \".\"\n}\n" + image + "  copy {\n    from = context.all\n    source = «\".\"»\n    to = \"/app/\"\n  }\n}\n",
-			stage + image + "  copy {\n    from = stage.s\n    source = «\"/\"»\n    to = \"/\"\n  }\n}\n",
-			"stage \"s\" {\n  from = scratch\n  «copy» {\n    to = \"/app/\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n",
+			`copy {
+    source = «"."»
+    to = "/app/"
+  }`,
+			`copy {
+    source = «"**"»
+    to = "/app/"
+    parents = true
+  }`,
+			`context "all" {
+  path = "."
+}
+` + image + `  copy {
+    from = context.all
+    source = «"."»
+    to = "/app/"
+  }
+}
+`,
+			stage + image + `  copy {
+    from = stage.s
+    source = «"/"»
+    to = "/"
+  }
+}
+`,
+			`stage "s" {
+  from = scratch
+  «copy» {
+    to = "/app/"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+}
+`,
 		},
 		quiet: []string{
-			"copy {\n    source = \"site\"\n    to = \"/app/\"\n  }",
-			"copy {\n    source = \".\"\n    to = \"/app/\"\n    exclude = [\"a\"]\n  }",
-			"context \"some\" {\n  path = \".\"\n  include = [\"a\"]\n}\n" + image + "  copy {\n    from = context.some\n    source = \".\"\n    to = \"/app/\"\n  }\n}\n",
-			"context \"site\" {\n  path = \"site\"\n}\n" + image + "  copy {\n    from = context.site\n    source = \".\"\n    to = \"/app/\"\n  }\n}\n",
-			stage + image + "  copy {\n    from = stage.s\n    source = \"/a\"\n    to = \"/a\"\n  }\n}\n",
+			`copy {
+    source = "site"
+    to = "/app/"
+  }`,
+			`copy {
+    source = "."
+    to = "/app/"
+    exclude = ["a"]
+  }`,
+			`context "some" {
+  path = "."
+  include = ["a"]
+}
+` + image + `  copy {
+    from = context.some
+    source = "."
+    to = "/app/"
+  }
+}
+`,
+			`context "site" {
+  path = "site"
+}
+` + image + `  copy {
+    from = context.site
+    source = "."
+    to = "/app/"
+  }
+}
+`,
+			stage + image + `  copy {
+    from = stage.s
+    source = "/a"
+    to = "/a"
+  }
+}
+`,
 			// A stage that is only copied from takes what it likes.
-			"stage \"s\" {\n  from = scratch\n  copy {\n    to = \"/src/\"\n  }\n}\n" + image + "  copy {\n    from = stage.s\n    source = \"/src/a\"\n    to = \"/a\"\n  }\n}\n",
+			`stage "s" {
+  from = scratch
+  copy {
+    to = "/src/"
+  }
+}
+` + image + `  copy {
+    from = stage.s
+    source = "/src/a"
+    to = "/a"
+  }
+}
+`,
 		},
 	}.run(t, "copy-not-whole-context")
 }
@@ -82,7 +216,28 @@ func TestCopyNotWholeContext(t *testing.T) {
 func TestPlatformNotHardcoded(t *testing.T) {
 	t.Parallel()
 	with := func(platform string) string {
-		return "locals {\n  native = build.platform\n}\nstage \"s\" {\n  from = scratch\n  platform = " + platform + "\n  file {\n    path = \"/a\"\n    content = local.native\n  }\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  copy {\n    from = stage.s\n    source = \"/a\"\n    to = \"/a\"\n  }\n}\n"
+		return `locals {
+  native = build.platform
+}
+stage "s" {
+  from = scratch
+  platform = ` + platform + `
+  file {
+    path = "/a"
+    content = local.native
+  }
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  platforms = ["linux/amd64", "linux/arm64"]
+  copy {
+    from = stage.s
+    source = "/a"
+    to = "/a"
+  }
+}
+`
 	}
 	cases{
 		fires: []string{with(`«"linux/amd64"»`), with(`«"linux/arm64/v8"»`), with(`«"linux/arm/v7"»`)},
@@ -93,17 +248,30 @@ func TestPlatformNotHardcoded(t *testing.T) {
 func TestPlatformArchLiteral(t *testing.T) {
 	t.Parallel()
 	image := func(body string) string {
-		return "image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n  " + body + "\n}\n"
+		return `image "web" {
+  from = scratch
+  run_as = "1"
+  platforms = ["linux/amd64", "linux/arm64"]
+  ` + body + "\n}\n"
 	}
 	stage := func(body string) string {
-		return "stage \"s\" {\n  from = scratch\n  platform = build.platform\n  " + body + "\n}\n" + image("copy {\n    from = stage.s\n    source = \"/a\"\n    to = \"/a\"\n  }")
+		return `stage "s" {
+  from = scratch
+  platform = build.platform
+  ` + body + "\n}\n" + image(`copy {
+    from = stage.s
+    source = "/a"
+    to = "/a"
+  }`)
 	}
 	cases{
 		severity: diag.Warning, release: diag.Warning,
 		fires: []string{
 			image(run(`curl -fO «https://example.com/tool_linux_amd64.tar.gz»`)),
 			image(run(`ln -s «/usr/lib/x86_64-linux-gnu/libx.so» /libx.so`)),
-			image("run {\n    command = [\"/get\", «\"tool-aarch64\"»]\n  }"),
+			image(`run {
+    command = ["/get", «"tool-aarch64"»]
+  }`),
 			stage(run(`curl -fO «https://example.com/tool-amd64»`)),
 			stage(run(`curl -fO https://example.com/${target.arch}; tar xf «tool-arm64.tgz»`)),
 		},

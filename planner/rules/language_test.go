@@ -12,9 +12,27 @@ import (
 // specs beside it that are right.
 func TestImpossible(t *testing.T) {
 	t.Parallel()
-	users := "user \"a\" {\n    uid = 5\n  }\n  user \"b\" {\n    uid = %\n  }"
-	secret := "secret \"token\" {\n  env = \"TOKEN\"\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  %\n}\n"
-	mounted := "run {\n    command = [\"/x\"]\n    mount \"secret\" {\n      secret = secret.token\n    }\n  }"
+	users := `user "a" {
+    uid = 5
+  }
+  user "b" {
+    uid = %
+  }`
+	secret := `secret "token" {
+  env = "TOKEN"
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  %
+}
+`
+	mounted := `run {
+    command = ["/x"]
+    mount "secret" {
+      secret = secret.token
+    }
+  }`
 	for _, tc := range []struct {
 		rule, text string
 		want       string // empty: the spec is right
@@ -24,61 +42,217 @@ func TestImpossible(t *testing.T) {
 		{"base-explicit-tag", built(`image = "root:1.2"`), ""},
 		{"base-explicit-tag", built(`image = "localhost:5000/root@` + digest('0') + `"`), ""},
 
-		{"stage-name-valid", "stage \"Build\" {\n  from = scratch\n}\n" + whole(""), ": Invalid name | Build"},
-		{"stage-name-valid", "stage \"s\" {\n  from = scratch\n}\nstage \"s\" {\n  from = scratch\n}\n" + whole(""), ": Declared twice | s"},
-		{"stage-name-valid", "stage \"web\" {\n  from = scratch\n}\n" + strings.ReplaceAll(whole(""), "scratch", "stage.web"), ""},
+		{"stage-name-valid", `stage "Build" {
+  from = scratch
+}
+` + whole(""), ": Invalid name | Build"},
+		{"stage-name-valid", `stage "s" {
+  from = scratch
+}
+stage "s" {
+  from = scratch
+}
+` + whole(""), ": Declared twice | s"},
+		{"stage-name-valid", `stage "web" {
+  from = scratch
+}
+` + strings.ReplaceAll(whole(""), "scratch", "stage.web"), ""},
 
-		{"stage-ref-resolves", strings.ReplaceAll(whole(""), "scratch", "stage.biuld") + "stage \"build\" {\n  from = scratch\n}\n", ": Unknown name | stage.build"},
-		{"stage-ref-resolves", "stage \"a\" {\n  from = stage.b\n}\nstage \"b\" {\n  from = scratch\n  copy {\n    from = stage.a\n    to = \"/x/\"\n  }\n}\n" + strings.ReplaceAll(whole(""), "scratch", "stage.a"), ": References form a cycle | stage.a → stage.b → stage.a"},
-		{"stage-ref-resolves", "stage \"a\" {\n  from = scratch\n  copy {\n    from = stage.a\n    to = \"/x/\"\n  }\n}\n" + strings.ReplaceAll(whole(""), "scratch", "stage.a"), ": References form a cycle | stage.a → stage.a"},
-		{"stage-ref-resolves", "stage \"b\" {\n  from = scratch\n}\nstage \"a\" {\n  from = stage.b\n  copy {\n    from = stage.b\n    to = \"/x/\"\n  }\n}\n" + strings.ReplaceAll(whole(""), "scratch", "stage.a"), ""},
+		{"stage-ref-resolves", strings.ReplaceAll(whole(""), "scratch", "stage.biuld") + `stage "build" {
+  from = scratch
+}
+`, ": Unknown name | stage.build"},
+		{"stage-ref-resolves", `stage "a" {
+  from = stage.b
+}
+stage "b" {
+  from = scratch
+  copy {
+    from = stage.a
+    to = "/x/"
+  }
+}
+` + strings.ReplaceAll(whole(""), "scratch", "stage.a"), ": References form a cycle | stage.a → stage.b → stage.a"},
+		{"stage-ref-resolves", `stage "a" {
+  from = scratch
+  copy {
+    from = stage.a
+    to = "/x/"
+  }
+}
+` + strings.ReplaceAll(whole(""), "scratch", "stage.a"), ": References form a cycle | stage.a → stage.a"},
+		{"stage-ref-resolves", `stage "b" {
+  from = scratch
+}
+stage "a" {
+  from = stage.b
+  copy {
+    from = stage.b
+    to = "/x/"
+  }
+}
+` + strings.ReplaceAll(whole(""), "scratch", "stage.a"), ""},
 
-		{"stage-unused", "stage \"s\" {\n  from = scratch\n}\n" + whole(""), "stage-unused: Nothing uses this | stage.s"},
-		{"stage-unused", "secret \"s\" {\n  env = \"S\"\n}\n" + whole(""), "stage-unused: Nothing uses this | secret.s"},
-		{"stage-unused", "base \"b\" {\n  image = \"root:1\"\n}\n" + whole(""), "stage-unused: Nothing uses this | base.b"},
+		{"stage-unused", `stage "s" {
+  from = scratch
+}
+` + whole(""), "stage-unused: Nothing uses this | stage.s"},
+		{"stage-unused", `secret "s" {
+  env = "S"
+}
+` + whole(""), "stage-unused: Nothing uses this | secret.s"},
+		{"stage-unused", `base "b" {
+  image = "root:1"
+}
+` + whole(""), "stage-unused: Nothing uses this | base.b"},
 		{"stage-unused", strings.ReplaceAll(secret, "%", mounted), ""},
 
 		{"variable-defined", whole("labels = { a = var.version }"), ": Unknown name | var.version"},
-		{"variable-defined", "variable \"version\" {\n}\n" + whole("labels = { a = var.version }"), ": Variable without a value | version"},
-		{"variable-defined", "variable \"v\" {\n  default = \"1\"\n}\n" + whole("labels = { a = var.v }"), ""},
+		{"variable-defined", `variable "version" {
+}
+` + whole("labels = { a = var.version }"), ": Variable without a value | version"},
+		{"variable-defined", `variable "v" {
+  default = "1"
+}
+` + whole("labels = { a = var.v }"), ""},
 
-		{"user-numeric-id", whole("")[:len(whole(""))-3] + "  user \"app\" {\n    uid = 7\n    gid = 8\n  }\n}\nimage \"named\" {\n  from = image.web\n  run_as = \"app\"\n}\n", ""},
+		{"user-numeric-id", whole("")[:len(whole(""))-3] + `  user "app" {
+    uid = 7
+    gid = 8
+  }
+}
+image "named" {
+  from = image.web
+  run_as = "app"
+}
+`, ""},
 
 		{"user-ids-unique", strings.ReplaceAll(whole(users), "%", "5"), "user-ids-unique: Two accounts have one name or number | a (5)"},
-		{"user-ids-unique", whole("group \"a\" {\n    gid = 9\n  }\n  user \"b\" {\n    uid = 9\n  }"), "user-ids-unique: Two accounts have one name or number | a (9)"},
-		{"user-ids-unique", "stage \"s\" {\n  from = scratch\n  user \"app\" {\n    uid = 5\n  }\n}\n" + strings.ReplaceAll(whole("user \"app\" {\n    uid = 6\n  }"), "scratch", "stage.s"), "user-ids-unique: Two accounts have one name or number | app (5)"},
-		{"user-ids-unique", whole("user \"a\" {\n    uid = 5\n  }\n  user \"a\" {\n    uid = 6\n  }"), ": Declared twice | a"},
+		{"user-ids-unique", whole(`group "a" {
+    gid = 9
+  }
+  user "b" {
+    uid = 9
+  }`), "user-ids-unique: Two accounts have one name or number | a (9)"},
+		{"user-ids-unique", `stage "s" {
+  from = scratch
+  user "app" {
+    uid = 5
+  }
+}
+` + strings.ReplaceAll(whole(`user "app" {
+    uid = 6
+  }`), "scratch", "stage.s"), "user-ids-unique: Two accounts have one name or number | app (5)"},
+		{"user-ids-unique", whole(`user "a" {
+    uid = 5
+  }
+  user "a" {
+    uid = 6
+  }`), ": Declared twice | a"},
 		{"user-ids-unique", strings.ReplaceAll(whole(users), "%", "6"), ""},
 
-		{"run-privilege-declared", whole("run {\n    command = [\"/x\"]\n    network = \"host\"\n  }"), "run-privilege-declared: The machine's network is not granted | --allow network.host"},
-		{"run-privilege-declared", whole("run {\n    command = [\"/x\"]\n    privileged = true\n  }"), ": Unknown attribute | privileged"},
-		{"run-privilege-declared", whole("run {\n    command = [\"/x\"]\n    network = \"outbound\"\n  }"), ""},
+		{"run-privilege-declared", whole(`run {
+    command = ["/x"]
+    network = "host"
+  }`), "run-privilege-declared: The machine's network is not granted | --allow network.host"},
+		{"run-privilege-declared", whole(`run {
+    command = ["/x"]
+    privileged = true
+  }`), ": Unknown attribute | privileged"},
+		{"run-privilege-declared", whole(`run {
+    command = ["/x"]
+    network = "outbound"
+  }`), ""},
 
-		{"no-host-socket-mount", whole("run {\n    command = [\"/x\"]\n    mount \"bind\" {\n      from = \"/var/run/docker.sock\"\n      target = \"/s\"\n    }\n  }"), ": Invalid value | takes a reference"},
-		{"no-host-socket-mount", whole("run {\n    command = [\"/x\"]\n    mount \"bind\" {\n      source = [\"../../var/run/docker.sock\"]\n      target = \"/s\"\n    }\n  }"), ": Invalid value | .."},
-		{"no-host-socket-mount", "context \"run\" {\n  path = \"/var/run\"\n}\n" + whole("copy {\n    from = context.run\n    source = [\"docker.sock\"]\n    to = \"/s\"\n  }"), ": Invalid value | /var/run"},
-		{"no-host-socket-mount", whole("run {\n    command = [\"/x\"]\n    mount \"bind\" {\n      source = [\"a\"]\n      target = \"/var/run/docker.sock\"\n    }\n  }"), ""},
+		{"no-host-socket-mount", whole(`run {
+    command = ["/x"]
+    mount "bind" {
+      from = "/var/run/docker.sock"
+      target = "/s"
+    }
+  }`), ": Invalid value | takes a reference"},
+		{"no-host-socket-mount", whole(`run {
+    command = ["/x"]
+    mount "bind" {
+      source = ["../../var/run/docker.sock"]
+      target = "/s"
+    }
+  }`), ": Invalid value | .."},
+		{"no-host-socket-mount", `context "run" {
+  path = "/var/run"
+}
+` + whole(`copy {
+    from = context.run
+    source = ["docker.sock"]
+    to = "/s"
+  }`), ": Invalid value | /var/run"},
+		{"no-host-socket-mount", whole(`run {
+    command = ["/x"]
+    mount "bind" {
+      source = ["a"]
+      target = "/var/run/docker.sock"
+    }
+  }`), ""},
 
 		{"secret-typed", strings.ReplaceAll(secret, "%", "env = { TOKEN = secret.token }"), ": Invalid value | mount it in a run step"},
 		{"secret-typed", strings.ReplaceAll(secret, "%", "labels = { a = \"x-${secret.token}\" }"), ": Cannot be put in string | mount it in a run step"},
 		{"secret-typed", strings.ReplaceAll(secret, "%", "labels = { a = jsonencode([secret.token]) }"), ": Invalid function argument | mount it in a run step"},
-		{"secret-typed", strings.ReplaceAll(secret, "%", "copy {\n    from = secret.token\n    source = \"x\"\n    to = \"/x\"\n  }"), ": Invalid value | another kind"},
+		{"secret-typed", strings.ReplaceAll(secret, "%", `copy {
+    from = secret.token
+    source = "x"
+    to = "/x"
+  }`), ": Invalid value | another kind"},
 		{"secret-typed", strings.ReplaceAll(secret, "%", mounted), ""},
 
-		{"copy-is-typed", whole("add {\n    source = \"a\"\n    to = \"/a\"\n  }"), ": Unknown block | Dockerfile's ADD is `copy`"},
-		{"copy-is-typed", whole("copy {\n    url = \"https://example.com/a\"\n    to = \"/a\"\n  }"), ": Unknown attribute | What is fetched"},
-		{"copy-is-typed", whole("copy {\n    source = \"https://example.com/a.tgz\"\n    to = \"/a\"\n  }"), "copy-source-exists: The source matches nothing | a.tgz"},
-		{"copy-is-typed", whole("copy {\n    source = \"a\"\n    to = \"/a/\"\n    unpack = true\n  }"), ""},
+		{"copy-is-typed", whole(`add {
+    source = "a"
+    to = "/a"
+  }`), ": Unknown block | Dockerfile's ADD is `copy`"},
+		{"copy-is-typed", whole(`copy {
+    url = "https://example.com/a"
+    to = "/a"
+  }`), ": Unknown attribute | What is fetched"},
+		{"copy-is-typed", whole(`copy {
+    source = "https://example.com/a.tgz"
+    to = "/a"
+  }`), "copy-source-exists: The source matches nothing | a.tgz"},
+		{"copy-is-typed", whole(`copy {
+    source = "a"
+    to = "/a/"
+    unpack = true
+  }`), ""},
 
-		{"copy-source-exists", whole("copy {\n    source = \"aa\"\n    to = \"/a\"\n  }"), "copy-source-exists: The source matches nothing | \"aa\""},
-		{"copy-source-exists", whole("copy {\n    source = \"*.pem\"\n    to = \"/a/\"\n  }"), "copy-source-exists: The source matches nothing | built-in list"},
-		{"copy-source-exists", whole("copy {\n    source = \"ignored\"\n    to = \"/a\"\n  }"), "copy-source-exists: The source matches nothing | .dockerignore"},
-		{"copy-source-exists", whole("copy {\n    source = \"a\"\n    to = \"/a\"\n  }"), ""},
+		{"copy-source-exists", whole(`copy {
+    source = "aa"
+    to = "/a"
+  }`), "copy-source-exists: The source matches nothing | \"aa\""},
+		{"copy-source-exists", whole(`copy {
+    source = "*.pem"
+    to = "/a/"
+  }`), "copy-source-exists: The source matches nothing | built-in list"},
+		{"copy-source-exists", whole(`copy {
+    source = "ignored"
+    to = "/a"
+  }`), "copy-source-exists: The source matches nothing | .dockerignore"},
+		{"copy-source-exists", whole(`copy {
+    source = "a"
+    to = "/a"
+  }`), ""},
 
 		{"copy-destination-absolute", whole("workdir = \"app\""), ": Invalid value | app"},
-		{"copy-destination-absolute", whole("copy {\n    source = \"a\"\n    to = \"./a\"\n  }"), ": Relative destination | set workdir"},
-		{"copy-destination-absolute", whole("copy {\n    source = [\"a\", \"b\"]\n    to = \"/x\"\n  }"), ": Destination is a folder | with a slash"},
-		{"copy-destination-absolute", whole("workdir = \"/app\"\n  copy {\n    source = [\"a\", \"b\"]\n    to = \"./\"\n  }"), ""},
+		{"copy-destination-absolute", whole(`copy {
+    source = "a"
+    to = "./a"
+  }`), ": Relative destination | set workdir"},
+		{"copy-destination-absolute", whole(`copy {
+    source = ["a", "b"]
+    to = "/x"
+  }`), ": Destination is a folder | with a slash"},
+		{"copy-destination-absolute", whole(`workdir = "/app"
+  copy {
+    source = ["a", "b"]
+    to = "./"
+  }`), ""},
 
 		{"entrypoint-exec-form", whole(`entrypoint = "nginx -g 'daemon off;'"`), ": Invalid value | entrypoint"},
 		{"entrypoint-exec-form", whole(`cmd = "-v"`), ": Invalid value | cmd"},
@@ -112,7 +286,18 @@ func TestUserNumericID(t *testing.T) {
 	t.Parallel()
 	for runAs, want := range map[string]string{"app": "7:8", "app:0": "7:0", "10001": "10001", "7": "7:8", "10001:wheel": "10001:10"} {
 		j := judgement{}
-		ds := j.judge(t, "image \"web\" {\n  from = scratch\n  user \"app\" {\n    uid = 7\n    gid = 8\n  }\n  group \"wheel\" {\n    gid = 10\n  }\n  run_as = \""+runAs+"\"\n}\n")
+		ds := j.judge(t, `image "web" {
+  from = scratch
+  user "app" {
+    uid = 7
+    gid = 8
+  }
+  group "wheel" {
+    gid = 10
+  }
+  run_as = "`+runAs+`"
+}
+`)
 		if len(ds) > 0 || j.plan.Instances[0].Config.User != want {
 			t.Errorf("%s is %q, not %q: %v", runAs, j.plan.Instances[0].Config.User, want, ds)
 		}
@@ -126,7 +311,10 @@ func TestUserNumericID(t *testing.T) {
 func TestHostNetworkGranted(t *testing.T) {
 	t.Parallel()
 	j := judgement{allow: []string{"network.host"}}
-	if ds := j.judge(t, whole("run {\n    command = [\"/x\"]\n    network = \"host\"\n  }")); len(ds) > 0 {
+	if ds := j.judge(t, whole(`run {
+    command = ["/x"]
+    network = "host"
+  }`)); len(ds) > 0 {
 		t.Errorf("%v", ds)
 	}
 }

@@ -14,7 +14,9 @@ func TestSecretNamedVariable(t *testing.T) {
 		`NPM_TOKEN = «"npm_a1B2c3"»`, `SECRET_KEY = «"dev only"»`, `GITHUB_CREDENTIALS = «"me:Pa55"»`,
 		`REGISTRY_AUTH = «"dXNlcjpwYXNzMTIzNDU2"»`, `LICENSE_KEY = «"A1b2C3d4E5f6G7h8"»`, `password = «"x1"»`,
 	} {
-		fires = append(fires, "env = {\n    "+v+"\n  }", "run {\n    command = [\"/b\"]\n    env = { "+v+" }\n  }")
+		fires = append(fires, "env = {\n    "+v+"\n  }", `run {
+    command = ["/b"]
+    env = { `+v+" }\n  }")
 	}
 	for _, v := range []string{
 		`GPG_KEY = "7169605F62C751356D054A26A821E680E5FA6305"`, `OPENSSL_PGP_KEY_IDS = "0x216094DFD0CB81EF"`, `GPG_KEYS = "7169605F62C751356D054A26A821E680E5FA6305"`,
@@ -30,13 +32,23 @@ func TestSecretNamedVariable(t *testing.T) {
 		`TOKEN_REFRESH_SECONDS = "60"`, `PASSWORD_RETRIES = "3"`, `CACHE_KEY = "v1"`, `DB_PASSWORD = null`, `PASSWORD = "***"`,
 		`API_KEY = "<your key>"`, `TOKEN_ISSUER = "Example1"`, `COMPASS = "north-1"`, `AUTHOR = "Jane Doe 1"`, `LESSKEY = "abc0123456789abcdef"`,
 	} {
-		quiet = append(quiet, "env = {\n    "+v+"\n  }", "run {\n    command = [\"/b\"]\n    env = { "+v+" }\n  }")
+		quiet = append(quiet, "env = {\n    "+v+"\n  }", `run {
+    command = ["/b"]
+    env = { `+v+" }\n  }")
 	}
 	cases{
 		fires: append(fires,
 			`labels = { "com.example.db.password" = «"hunter2"» }`,
 			`annotations = { "com.example.apikey" = «"A1b2"» }`,
-			"variable \"p\" {\n  default = \"hunter2\"\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  env = { DB_PASSWORD = «var.p» }\n}\n",
+			`variable "p" {
+  default = "hunter2"
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  env = { DB_PASSWORD = «var.p» }
+}
+`,
 			run(`export «DB_PASSWORD=hunter2»; ./configure`),
 			run(`«API_KEY="abc123"» ./deploy`),
 		),
@@ -48,8 +60,25 @@ func TestSecretNamedVariable(t *testing.T) {
 			run(`cat_passwd="getent passwd"; $cat_passwd root`),
 			run(`PASSWORD= ./configure; read -r PASSWORD < /run/secrets/p`),
 			// A test's own server may have any password.
-			"test \"t\" {\n    command = [\"/b\"]\n    env = { POSTGRES_PASSWORD = \"hunter2\" }\n  }",
-			"secret \"token\" {\n  env = \"NPM_TOKEN\"\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  run {\n    command = [\"/b\"]\n    mount \"secret\" {\n      secret = secret.token\n      env = \"NPM_TOKEN\"\n    }\n  }\n}\n",
+			`test "t" {
+    command = ["/b"]
+    env = { POSTGRES_PASSWORD = "hunter2" }
+  }`,
+			`secret "token" {
+  env = "NPM_TOKEN"
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  run {
+    command = ["/b"]
+    mount "secret" {
+      secret = secret.token
+      env = "NPM_TOKEN"
+    }
+  }
+}
+`,
 		),
 	}.run(t, "secret-named-variable")
 }
@@ -66,8 +95,30 @@ func TestSecretInURL(t *testing.T) {
 			run(`curl -fsSL "«https://api.example.com/v1?x=1&api_key=0a1b2c3d»" -o /x`),
 			run(`git clone «https://ghp0123456789abcdefghij@github.com/a/b» /src`),
 			run(`U="«amqp://guest:guest@mq»"; echo`),
-			"file {\n    path = \"/etc/pip.conf\"\n    content = <<-T\n      [global]\n      index-url = «https://me:pw1@pypi.example.com/simple»\n    T\n  }",
-			"repository \"d\" {\n  type = \"deb\"\n  source {\n    url = \"«https://me:pw@deb.example.com/»\"\n    suites = [\"stable\"]\n    signed_by = file(\"k\")\n  }\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  packages \"deb\" {\n    repository = repository.d\n    install = [\"curl\"]\n  }\n}\n",
+			`file {
+    path = "/etc/pip.conf"
+    content = <<-T
+      [global]
+      index-url = «https://me:pw1@pypi.example.com/simple»
+    T
+  }`,
+			`repository "d" {
+  type = "deb"
+  source {
+    url = "«https://me:pw@deb.example.com/»"
+    suites = ["stable"]
+    signed_by = file("k")
+  }
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  packages "deb" {
+    repository = repository.d
+    install = ["curl"]
+  }
+}
+`,
 		},
 		quiet: []string{
 			`env = { A = "https://example.com/a@b:c", B = "mailto:me@example.com", C = "git+ssh://git@example.com/a", D = "https://user@example.com" }`,
@@ -77,7 +128,9 @@ func TestSecretInURL(t *testing.T) {
 			run(`curl "https://me:$(cat /run/secrets/pw)@example.com"`),
 			run(`# curl https://me:pw@example.com`),
 			run(`scp a:b me@host:/x; echo "a:b@c"`),
-			"test \"t\" {\n    command = [\"/curl\", \"http://admin:admin@127.0.0.1/\"]\n  }",
+			`test "t" {
+    command = ["/curl", "http://admin:admin@127.0.0.1/"]
+  }`,
 		},
 		files: map[string]string{"k": "key"},
 	}.run(t, "secret-in-url")
@@ -105,17 +158,43 @@ func TestSecretFileInContext(t *testing.T) {
 		"empty/.netrc": "", ".env": "x", ".env.example": "x", "id_ed25519": "x", "tf/terraform.tfstate": "x", "kube/.kube/config": "x", "plain/config": "x",
 		"d/.docker/config.json": "x", "plain/config.json": "x", "plain/credentials.go": "x", "plain/id_map.go": "x", "plain/key.py": "x", "plain/password.txt.tmpl": "x",
 	}
-	copyOf := func(source string) string { return "copy {\n    source = " + source + "\n    to = \"/app/\"\n  }" }
+	copyOf := func(source string) string {
+		return "copy {\n    source = " + source + `
+    to = "/app/"
+  }`
+	}
 	cases{
 		files: files,
 		fires: []string{
 			copyOf(`«"app"»`), copyOf(`«"app/*/.n*"»`), copyOf(`«"tf/*"»`), copyOf(`«"kube"»`), copyOf(`«["plain/key.py", "keys/*.p12"]»`),
-			"stage \"s\" {\n  from = scratch\n  copy {\n    source = «\"keys\"»\n    to = \"/k/\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n}\n",
+			`stage "s" {
+  from = scratch
+  copy {
+    source = «"keys"»
+    to = "/k/"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+`,
 		},
 		quiet: []string{
 			copyOf(`"app/main.py"`), copyOf(`"plain"`), copyOf(`"ssh"`), copyOf(`"empty"`), copyOf(`"ca"`), copyOf(`"keys/*.md"`), copyOf(`"d"`),
-			"copy {\n    source = \"app\"\n    exclude = [\"**/.npmrc\", \"**/.netrc\"]\n    to = \"/app/\"\n  }",
-			"run {\n    command = [\"/npm\", \"ci\"]\n    mount \"bind\" {\n      source = [\"app\"]\n      target = \"/src\"\n    }\n  }",
+			`copy {
+    source = "app"
+    exclude = ["**/.npmrc", "**/.netrc"]
+    to = "/app/"
+  }`,
+			`run {
+    command = ["/npm", "ci"]
+    mount "bind" {
+      source = ["app"]
+      target = "/src"
+    }
+  }`,
 		},
 	}.run(t, "secret-file-in-context")
 	cases{

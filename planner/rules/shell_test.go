@@ -10,14 +10,31 @@ func TestScripts(t *testing.T) {
 		files: map[string]string{"build.sh": "set -e\nsudo id\n", "quiet.sh": "# sudo id\n"},
 		fires: []string{
 			// Forms of the step.
-			"run {\n    command = [\"bash\", \"-c\", \"«sudo» id\"]\n  }",
-			"run {\n    command = [\"/bin/busybox\", \"sh\", \"-euc\", \"id; «sudo» id\"]\n  }",
-			"run {\n    command = [\"/bin/sh\", \"-e\", \"-u\", \"-c\", \"«sudo» id\", \"name\"]\n  }",
-			"run {\n    command = [\"bash\", \"-o\", \"pipefail\", \"-ec\", \"x | «sudo» id\"]\n  }",
-			"run {\n    command = [\"env\", \"A=b\", «\"sudo\"», \"id\"]\n  }",
-			"run {\n    script = \"«sudo» id\"\n  }",
-			"run {\n    script = «file(\"build.sh\")»\n  }",
-			"shell = [\"/bin/bash\", \"-c\"]\n  run {\n    script = \"a=(1 2); «sudo» id <(ls)\"\n  }",
+			`run {
+    command = ["bash", "-c", "«sudo» id"]
+  }`,
+			`run {
+    command = ["/bin/busybox", "sh", "-euc", "id; «sudo» id"]
+  }`,
+			`run {
+    command = ["/bin/sh", "-e", "-u", "-c", "«sudo» id", "name"]
+  }`,
+			`run {
+    command = ["bash", "-o", "pipefail", "-ec", "x | «sudo» id"]
+  }`,
+			`run {
+    command = ["env", "A=b", «"sudo"», "id"]
+  }`,
+			`run {
+    script = "«sudo» id"
+  }`,
+			`run {
+    script = «file("build.sh")»
+  }`,
+			`shell = ["/bin/bash", "-c"]
+  run {
+    script = "a=(1 2); «sudo» id <(ls)"
+  }`,
 			// Where a command can be.
 			run("if «sudo» true; then id; fi"),
 			run("for i in 1 2; do «sudo» id $i; done"),
@@ -33,18 +50,34 @@ func TestScripts(t *testing.T) {
 			run("trap x EXIT; «'sudo'» id"),
 			run("«sh» -c 'cd / && sudo id'"),
 			run("find . -print0 | xargs -0 -n 1 «sudo» rm"),
-			"run {\n    script = \"«sudo» id; «sudo» ls\"\n  }",
+			`run {
+    script = "«sudo» id; «sudo» ls"
+  }`,
 			// The same line twice has no certain place, and is one finding.
 			"run {\n    script = «\"sudo id\\nsudo id\"»\n  }",
 		},
 		quiet: []string{
-			"run {\n    command = [\"echo\", \"sudo\", \"id\"]\n  }",
-			"run {\n    command = [\"bash\", \"/sudo\", \"-x\"]\n  }",
-			"run {\n    command = [\"/python\", \"-c\", \"sudo id\"]\n  }",
-			"run {\n    script = file(\"quiet.sh\")\n  }",
-			"shell = [\"/usr/bin/perl\", \"-e\"]\n  run {\n    script = \"sudo id\"\n  }",
+			`run {
+    command = ["echo", "sudo", "id"]
+  }`,
+			`run {
+    command = ["bash", "/sudo", "-x"]
+  }`,
+			`run {
+    command = ["/python", "-c", "sudo id"]
+  }`,
+			`run {
+    script = file("quiet.sh")
+  }`,
+			`shell = ["/usr/bin/perl", "-e"]
+  run {
+    script = "sudo id"
+  }`,
 			run("echo sudo id; echo 'sudo id'; echo \"sudo id\""),
-			run("cat <<'EOT'\n      $(sudo id)\n      sudo id\n      EOT"),
+			run(`cat <<'EOT'
+      $(sudo id)
+      sudo id
+      EOT`),
 			run("$sudo id; x=sudo"),
 			run("[ -x /usr/bin/sudo ] && ls sudo"),
 			run("a=(1 2); sudo id"),      // bash, but sh was said: it does not parse

@@ -3,30 +3,104 @@ package rules_test
 import "testing"
 
 func base(name string) string {
-	return "base \"b\" {\n  image = \"registry.example.com/" + name + ":1.2\"\n}\n"
+	return "base \"b\" {\n  image = \"registry.example.com/" + name + `:1.2"
+}
+`
 }
 
 func TestFinalUserNonRoot(t *testing.T) {
 	t.Parallel()
 	cases{
 		fires: []string{
-			`«image "web"» {` + "\n  from = scratch\n}\n",
-			"image \"web\" {\n  from = scratch\n  run_as = «\"0\"»\n}\n",
-			"image \"web\" {\n  from = scratch\n  run_as = «\"0:10001\"»\n}\n",
-			"image \"web\" {\n  from = scratch\n  user \"toor\" {\n    uid = 0\n  }\n  run_as = «\"toor\"»\n}\n",
-			base("root") + "«image \"web\"» {\n  from = base.b\n}\n",
-			base("zero") + "«image \"web\"» {\n  from = base.b\n  platforms = [\"linux/amd64\", \"linux/arm64\"]\n}\n",
-			base("nonroot") + "stage \"s\" {\n  from = base.b\n}\nimage \"web\" {\n  from = stage.s\n  run_as = «\"0\"»\n}\n",
+			`«image "web"» {` + `
+  from = scratch
+}
+`,
+			`image "web" {
+  from = scratch
+  run_as = «"0"»
+}
+`,
+			`image "web" {
+  from = scratch
+  run_as = «"0:10001"»
+}
+`,
+			`image "web" {
+  from = scratch
+  user "toor" {
+    uid = 0
+  }
+  run_as = «"toor"»
+}
+`,
+			base("root") + `«image "web"» {
+  from = base.b
+}
+`,
+			base("zero") + `«image "web"» {
+  from = base.b
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+`,
+			base("nonroot") + `stage "s" {
+  from = base.b
+}
+image "web" {
+  from = stage.s
+  run_as = «"0"»
+}
+`,
 			// What another image is built on is shipped too.
-			"«image \"base\"» {\n  from = scratch\n}\nimage \"web\" {\n  from = image.base\n  run_as = \"1\"\n}\n",
+			`«image "base"» {
+  from = scratch
+}
+image "web" {
+  from = image.base
+  run_as = "1"
+}
+`,
 		},
 		quiet: []string{
 			`# run_as = "0"`,
-			"user \"app\" {\n    uid = 10001\n  }\n  # root's name in a comment: run_as = \"0\"",
-			base("nonroot") + "image \"web\" {\n  from = base.b\n}\n",
-			base("nonroot") + "stage \"s\" {\n  from = base.b\n}\nimage \"web\" {\n  from = stage.s\n}\n",
-			base("root") + "stage \"s\" {\n  from = base.b\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"app\"\n  user \"app\" {\n    uid = 5\n  }\n}\n",
-			"stage \"s\" {\n  from = scratch\n  run {\n    command = [\"/id\"]\n    user = \"0\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n",
+			`user "app" {
+    uid = 10001
+  }
+  # root's name in a comment: run_as = "0"`,
+			base("nonroot") + `image "web" {
+  from = base.b
+}
+`,
+			base("nonroot") + `stage "s" {
+  from = base.b
+}
+image "web" {
+  from = stage.s
+}
+`,
+			base("root") + `stage "s" {
+  from = base.b
+}
+image "web" {
+  from = stage.s
+  run_as = "app"
+  user "app" {
+    uid = 5
+  }
+}
+`,
+			`stage "s" {
+  from = scratch
+  run {
+    command = ["/id"]
+    user = "0"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+}
+`,
 		},
 	}.run(t, "final-user-non-root")
 }
@@ -36,11 +110,18 @@ func TestUnknownUser(t *testing.T) {
 	t.Parallel()
 	cases{
 		unlocked: true,
-		quiet:    []string{base("nonroot") + "image \"web\" {\n  from = base.b\n  run_as = \"7\"\n}\n"},
+		quiet: []string{base("nonroot") + `image "web" {
+  from = base.b
+  run_as = "7"
+}
+`},
 	}.run(t, "final-user-non-root")
 	j := judgement{unlocked: true}
 	found := 0
-	for _, d := range j.judge(t, base("nonroot")+"image \"web\" {\n  from = base.b\n}\n") {
+	for _, d := range j.judge(t, base("nonroot")+`image "web" {
+  from = base.b
+}
+`) {
 		if d.Code == "final-user-non-root" && d.Summary == "The image's user is unknown" {
 			found++
 		}
@@ -51,7 +132,13 @@ func TestUnknownUser(t *testing.T) {
 }
 
 func run(line string) string {
-	return "run {\n    script = <<-SH\n      set -eu\n      " + line + "\n    SH\n  }\n"
+	return `run {
+    script = <<-SH
+      set -eu
+      ` + line + `
+    SH
+  }
+`
 }
 
 func TestUserNoPassword(t *testing.T) {
@@ -62,8 +149,12 @@ func TestUserNoPassword(t *testing.T) {
 			run(`«passwd» -d root`),
 			run(`id app || «usermod» -p '$6$abc' app`),
 			run(`printf x | «passwd» --stdin root`),
-			"run {\n    command = [«\"/usr/sbin/chpasswd\"», \"-e\"]\n  }",
-			"run {\n    command = [\"/bin/bash\", \"-euo\", \"pipefail\", \"-c\", \"cd / && «passwd» -d app\"]\n  }",
+			`run {
+    command = [«"/usr/sbin/chpasswd"», "-e"]
+  }`,
+			`run {
+    command = ["/bin/bash", "-euo", "pipefail", "-c", "cd / && «passwd» -d app"]
+  }`,
 			"file {\n    path = \"/etc/shadow\"\n    content = «\"root::19000:0:99999:7:::\\n\"»\n  }",
 			"file {\n    path = \"/etc/shadow\"\n    content = «\"a:*:1:::::::\\nroot:$6$x$y:19000:0:99999:7:::\\n\"»\n  }",
 		},
@@ -89,15 +180,32 @@ func TestUserCreatedDeclaratively(t *testing.T) {
 		fires: []string{
 			run(`«useradd» -r app`),
 			run(`[ -e /x ] || { «addgroup» -S app && «adduser» -S app; }`),
-			run("f() {\n        «groupadd» app\n      }\n      f"),
+			run(`f() {
+        «groupadd» app
+      }
+      f`),
 			run(`timeout -k 1 5 env A=b «/usr/sbin/useradd» app`),
 			run(`chroot /mnt nice -n 5 «useradd» app; xargs -n 1 «groupadd» < /groups`),
 			run(`exec «adduser» app`),
-			"run {\n    command = [«\"/usr/sbin/useradd\"», \"app\"]\n  }",
-			"stage \"s\" {\n  from = scratch\n  run {\n    script = \"«useradd» app\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n",
+			`run {
+    command = [«"/usr/sbin/useradd"», "app"]
+  }`,
+			`stage "s" {
+  from = scratch
+  run {
+    script = "«useradd» app"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+}
+`,
 		},
 		quiet: []string{
-			"user \"app\" {\n    uid = 10002\n  }",
+			`user "app" {
+    uid = 10002
+  }`,
 			run(`echo useradd app > /docs`),
 			run(`cat > /usr/sbin/adduser <<EOT
       useradd
@@ -110,24 +218,75 @@ func TestUserCreatedDeclaratively(t *testing.T) {
 
 func TestNoSudo(t *testing.T) {
 	t.Parallel()
-	repository := "repository \"d\" {\n  type = \"deb\"\n  suite = \"trixie\"\n}\n"
+	repository := `repository "d" {
+  type = "deb"
+  suite = "trixie"
+}
+`
 	cases{
 		fires: []string{
 			run(`«sudo» make install`),
 			run(`echo $(cd / && «sudo» -u app id)`),
-			"run {\n    command = [«\"sudo\"», \"id\"]\n  }",
-			"run {\n    command = [\"sh\", \"-c\", \"id; «sudo» id\"]\n  }",
+			`run {
+    command = [«"sudo"», "id"]
+  }`,
+			`run {
+    command = ["sh", "-c", "id; «sudo» id"]
+  }`,
 			run(`«apt-get» install -y --no-install-recommends curl sudo`),
-			repository + "image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  packages \"deb\" {\n    repository = repository.d\n    install = [\"curl\", «\"sudo\"»]\n  }\n}\n",
-			repository + "stage \"s\" {\n  from = scratch\n  packages \"deb\" {\n    repository = repository.d\n    install = [«\"sudo=1.9\"»]\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n",
+			repository + `image "web" {
+  from = scratch
+  run_as = "1"
+  packages "deb" {
+    repository = repository.d
+    install = ["curl", «"sudo"»]
+  }
+}
+`,
+			repository + `stage "s" {
+  from = scratch
+  packages "deb" {
+    repository = repository.d
+    install = [«"sudo=1.9"»]
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+}
+`,
 		},
 		quiet: []string{
 			run(`echo "no sudo here" # sudo id`),
 			run(`visudo -c; cat /etc/sudoers; rm -rf /etc/sudo`),
 			run(`apt-get remove sudo`),
-			repository + "image \"web\" {\n  from = scratch\n  run_as = \"1\"\n  packages \"deb\" {\n    repository = repository.d\n    install = [\"sudo-ldap\"]\n  }\n}\n",
+			repository + `image "web" {
+  from = scratch
+  run_as = "1"
+  packages "deb" {
+    repository = repository.d
+    install = ["sudo-ldap"]
+  }
+}
+`,
 			// Only copied from: not in the image.
-			repository + "stage \"s\" {\n  from = scratch\n  packages \"deb\" {\n    repository = repository.d\n    install = [\"sudo\"]\n  }\n}\nimage \"web\" {\n  from = scratch\n  run_as = \"1\"\n  copy {\n    from = stage.s\n    source = \"/usr/bin/id\"\n    to = \"/usr/bin/id\"\n  }\n}\n",
+			repository + `stage "s" {
+  from = scratch
+  packages "deb" {
+    repository = repository.d
+    install = ["sudo"]
+  }
+}
+image "web" {
+  from = scratch
+  run_as = "1"
+  copy {
+    from = stage.s
+    source = "/usr/bin/id"
+    to = "/usr/bin/id"
+  }
+}
+`,
 		},
 	}.run(t, "no-sudo")
 }
@@ -140,15 +299,29 @@ func TestNoSystemDirVolume(t *testing.T) {
 			`volumes = [«"/usr"»]`,
 			`volumes = [«"/"»]`,
 			`workdir = «"/proc"»`,
-			"copy {\n    source = \"a\"\n    to = «\"/proc/a\"»\n  }",
-			"directory {\n    path = «\"/sys/fs/x\"»\n  }",
-			"symlink {\n    path = «\"/dev/log\"»\n    to = \"/run/log\"\n  }",
+			`copy {
+    source = "a"
+    to = «"/proc/a"»
+  }`,
+			`directory {
+    path = «"/sys/fs/x"»
+  }`,
+			`symlink {
+    path = «"/dev/log"»
+    to = "/run/log"
+  }`,
 		},
 		quiet: []string{
 			`volumes = ["/etc/app", "/usr/share/app", "/var/lib/data", "/devices"]`,
 			`workdir = "/"`,
 			`workdir = "/usr/src/app"`,
-			"copy {\n    source = \"a\"\n    to = \"/process/a\"\n  }\n  directory {\n    path = \"/development\"\n  }",
+			`copy {
+    source = "a"
+    to = "/process/a"
+  }
+  directory {
+    path = "/development"
+  }`,
 		},
 		files: map[string]string{"a": "a"},
 	}.run(t, "no-system-dir-volume")

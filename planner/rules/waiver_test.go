@@ -10,8 +10,17 @@ import (
 
 // waived is an image that runs as root, with a waiver.
 func waived(rule, address, expires string) string {
-	return "image \"web\" {\n  from = scratch\n  expose = [21]\n}\n" +
-		"waiver {\n  rule = \"" + rule + "\"\n  address = \"" + address + "\"\n  reason = \"Binds port 21 until OPS-123 is done.\"\n  owner = \"team-files\"\n  expires = \"" + expires + "\"\n}\n"
+	return `image "web" {
+  from = scratch
+  expose = [21]
+}
+` +
+		"waiver {\n  rule = \"" + rule + "\"\n  address = \"" + address + `"
+  reason = "Binds port 21 until OPS-123 is done."
+  owner = "team-files"
+  expires = "` + expires + `"
+}
+`
 }
 
 func TestWaiver(t *testing.T) {
@@ -94,7 +103,11 @@ func TestWaiverOfWhatIsNotAsked(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, ".git/HEAD", "")
 	write(t, dir, "web.image.hcl", waived("final-user-non-root", "image.web", "2090-01-01"))
-	write(t, dir, "other.image.hcl", "image \"other\" {\n  from = scratch\n  run_as = \"1\"\n}\n")
+	write(t, dir, "other.image.hcl", `image "other" {
+  from = scratch
+  run_as = "1"
+}
+`)
 	if ds := (&judgement{}).judgeAt(t, dir, []string{"other.image.hcl"}); len(ds) > 0 {
 		t.Errorf("%+v", ds)
 	}
@@ -109,9 +122,28 @@ func TestWaiverOfAStage(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	write(t, dir, ".git/HEAD", "")
-	write(t, dir, "a.image.hcl", "stage \"s\" {\n  from = scratch\n  copy {\n    to = \"/app/\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\n"+
+	write(t, dir, "a.image.hcl", `stage "s" {
+  from = scratch
+  copy {
+    to = "/app/"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+}
+`+
 		strings.SplitAfterN(waived("copy-not-whole-context", "stage.s", "2090-01-01"), "}\n", 2)[1])
-	write(t, dir, "b.image.hcl", "image \"other\" {\n  from = scratch\n  run_as = \"1\"\n  copy {\n    from = stage.s\n    source = \"/app/x\"\n    to = \"/x\"\n  }\n}\n")
+	write(t, dir, "b.image.hcl", `image "other" {
+  from = scratch
+  run_as = "1"
+  copy {
+    from = stage.s
+    source = "/app/x"
+    to = "/x"
+  }
+}
+`)
 	for _, args := range [][]string{nil, {"a.image.hcl"}, {"b.image.hcl"}} {
 		if ds := (&judgement{}).judgeAt(t, dir, args); len(ds) > 0 {
 			t.Errorf("%v: %+v", args, ds)
@@ -122,10 +154,16 @@ func TestWaiverOfAStage(t *testing.T) {
 // TestWaiverOfOneAddress holds that a waiver reaches no further than it says.
 func TestWaiverOfOneAddress(t *testing.T) {
 	t.Parallel()
-	text := waived("final-user-non-root", "image.web", "2090-01-01") + "image \"ftp\" {\n  from = scratch\n}\n"
+	text := waived("final-user-non-root", "image.web", "2090-01-01") + `image "ftp" {
+  from = scratch
+}
+`
 	matchAll(t, (&judgement{}).judge(t, text), []string{"error final-user-non-root: The image runs as root | ftp"})
 	// Of a base's finding, the base is the address.
-	floating := "base \"b\" {\n  image = \"root:latest\"\n}\n"
+	floating := `base "b" {
+  image = "root:latest"
+}
+`
 	on := strings.NewReplacer("scratch", "base.b", "  expose = [21]\n", "  run_as = \"1\"\n")
 	matchAll(t, (&judgement{}).judge(t, floating+on.Replace(waived("base-no-floating-tag", "base.b", "2090-01-01"))), nil)
 }

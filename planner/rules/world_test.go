@@ -148,7 +148,10 @@ func whole(text string) string {
 	if strings.Contains(text, "image \"") {
 		return text
 	}
-	return "image \"web\" {\n  from = scratch\n  run_as = \"10001\"\n" + text + "\n}\n"
+	return `image "web" {
+  from = scratch
+  run_as = "10001"
+` + text + "\n}\n"
 }
 
 func marked(t *testing.T, text string) (plain string, want []string) {
