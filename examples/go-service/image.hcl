@@ -38,16 +38,17 @@ stage "build" {
     ]
     env = {
       CGO_ENABLED = "0"
-      GOOS        = target.os
+      GOOS        = target.os # makes one such step for each platform
       GOARCH      = target.arch
-      GOPROXY     = "off"
+      GOPROXY     = "off" # a run has no network unless it asks for it
       GOTOOLCHAIN = "local"
     }
-    cache   = ["/root/.cache/go-build"]
-    outputs = ["/out"]
+    cache   = ["/root/.cache/go-build"] # stays between builds, in no image
+    outputs = ["/out"]                  # all that is kept of this step
   }
 }
 
+# Only one file of this package is wanted, so it is unpacked in a stage.
 stage "certificates" {
   from     = scratch
   platform = build.platform
@@ -83,7 +84,7 @@ image "greeter" {
   expose     = [8080]
   labels     = { "org.opencontainers.image.version" = var.version }
 
-  healthcheck {
+  healthcheck { # the image has no shell and no curl: the service asks itself
     command  = ["/usr/bin/greeter", "-check"]
     interval = "30s"
     timeout  = "3s"
@@ -104,7 +105,7 @@ image "greeter" {
     absent = ["/usr/bin/go", "/usr/lib/go", "/usr/bin/sh", "/src"]
   }
 
-  budget {
+  budget { # of each platform, uncompressed
     size   = "20MiB"
     layers = 4
   }

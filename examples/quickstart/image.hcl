@@ -10,10 +10,10 @@ image "web" {
 
   packages "deb" {
     repository = repository.trixie
-    install    = ["nginx"]
+    install    = ["nginx"] # and what it depends on, pinned in specbuild.lock
   }
 
-  copy {
+  copy { # from this folder; nothing is read but what is named
     source = "nginx.conf"
     to     = "/etc/nginx/nginx.conf"
   }
@@ -28,6 +28,7 @@ image "web" {
   expose      = [8080]
   stop_signal = "SIGQUIT" # nginx's word for: finish what is being served
 
+  # Tests run in the finished image; one that fails, and nothing is written.
   test "accepts its configuration" {
     command = ["/usr/sbin/nginx", "-t"]
     expect {
