@@ -42,7 +42,7 @@ func TestWithoutTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if strings.Contains(got, "test \"") || !strings.HasPrefix(string(spec), strings.TrimSuffix(got, "}\n")) || !strings.Contains(got, "stop_signal") {
+	if strings.Contains(got, "test \"") || !strings.HasPrefix(string(spec), strings.TrimSuffix(got, "\n}\n")) || !strings.HasSuffix(got, "\n}\n") || !strings.Contains(got, "stop_signal") {
 		t.Errorf("got\n%s", got)
 	}
 	for _, wrong := range []string{"image \"x\" {\n}\n", string(spec) + "image \"y\" {\n  budget {\n  }\n}\n"} {

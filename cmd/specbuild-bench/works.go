@@ -172,7 +172,7 @@ func withoutTests(spec string) (string, error) {
 	if !ok || strings.Count(tests, "\n  }\n") != 1+strings.Count(tests, "\n  test \"") {
 		return "", errors.New("the quickstart no longer ends with its tests")
 	}
-	return before + "}\n", nil
+	return before + "\n}\n", nil
 }
 
 // copyAll copies a file or a folder of files.
