@@ -58,7 +58,8 @@ func isFloating(tag string) bool {
 	return slices.Contains(floating, first) && !strings.ContainsAny(rest, "0123456789")
 }
 
-// tagOf is the tag of an image's name, or empty.
+// tagOf is the tag of an image's name, or empty. A colon before the last
+// slash is a registry's port.
 func tagOf(name string) string {
 	name, _, _ = strings.Cut(name, "@")
 	_, last, found := strings.Cut(name[strings.LastIndexByte(name, '/')+1:], ":")
@@ -68,6 +69,8 @@ func tagOf(name string) string {
 	return last
 }
 
+// floatingBase lets a tag be what it is where the spec itself has a digest:
+// the tag is for readers then, and an upgrade of the lock does not follow it.
 func floatingBase(d *docket) {
 	for _, b := range d.Bases {
 		image := b.Base.Image

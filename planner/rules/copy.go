@@ -31,6 +31,9 @@ func copyRules() []Rule {
 	}
 }
 
+// wholeContext looks at what is shipped. A stage that compiles may take
+// everything: of it, only what is copied on is in the image. An `exclude` says
+// that somebody chose.
 func wholeContext(d *docket) {
 	for _, inst := range d.shipped() {
 		for _, step := range inst.Body.Steps {

@@ -56,6 +56,8 @@ func (d *docket) exposed(inst *Instance) ([]string, diag.Range) {
 	return info.Ports, or(inst.Body.From.Range, inst.Body.Range)
 }
 
+// sshPort looks at inherited ports too: an image of a base with a server in it
+// is one with a server in it.
 func sshPort(d *docket) {
 	for _, inst := range d.images() {
 		ports, at := d.exposed(inst)
@@ -68,6 +70,8 @@ func sshPort(d *docket) {
 	}
 }
 
+// lowPort leaves root alone, whose mistake is another, and port 22, which has
+// a rule of its own.
 func lowPort(d *docket) {
 	for _, inst := range d.images() {
 		uid, known := d.uid(inst)

@@ -7,6 +7,8 @@ import (
 	"github.com/specbuild/specbuild/spec"
 )
 
+// useradd counts groups as well: one step makes both, and addgroup is how an
+// account is made on busybox.
 func useradd(d *docket) {
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, c := range s.calls {
@@ -22,6 +24,8 @@ func useradd(d *docket) {
 	})
 }
 
+// passwords looks at commands, and at account files that the spec writes
+// itself.
 func passwords(d *docket) {
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, c := range s.calls {
@@ -133,6 +137,8 @@ func isSudo(pkg string) bool {
 	return name == "sudo"
 }
 
+// installs reports whether a package manager is asked to add packages; to
+// remove sudo is fine.
 func installs(c call) bool {
 	verb := "install"
 	switch c.name {

@@ -33,8 +33,11 @@ func secretRules() []Rule {
 	}
 }
 
+// mountIt is the way out of all findings about values.
 const mountIt = "Declare it as a `secret`, and give it to the step that needs it by mount \"secret\"; what a container needs, it gets when it starts."
 
+// namedSecrets never prints a value: findings go into public logs. Variables
+// of tests are let off, since a test brings its own server and password.
 func namedSecrets(d *docket) {
 	for _, inst := range d.Instances {
 		b := inst.Body
@@ -129,6 +132,7 @@ func (d *docket) eachText(b *spec.Body, visit func(spec.Attr[string])) {
 	}
 }
 
+// secretFiles leaves bind mounts alone: what they show is in no layer.
 func secretFiles(d *docket) {
 	for _, inst := range d.Instances {
 		for _, c := range inst.Copies {

@@ -22,6 +22,10 @@ type script struct {
 	words   []word // all there are, those of calls and here-documents too
 }
 
+// Rules never look at the text of a script by patterns: what a comment, a
+// string or a here-document says is not what is run. The grammar is that of
+// the shell which the step names, and other languages are nobody's business.
+
 // call is a command that runs, with the wrappers in front of it (env, exec,
 // xargs …) taken off.
 type call struct {

@@ -68,6 +68,9 @@ func (d *docket) uid(inst *Instance) (uid int, known bool) {
 	return 0, !based || read // a config without a user is root's
 }
 
+// finalUser fails closed: a user that only a lock could tell counts as root,
+// since who runs `validate` wants to know before there is one. Only what was
+// asked for is judged; an image that others build on may still be root's.
 func finalUser(d *docket) {
 	for _, inst := range d.images() {
 		b := inst.Body
@@ -103,6 +106,8 @@ var systemFolders = []string{"/", "/boot", "/dev", "/etc", "/lib", "/proc", "/sy
 // kernelFolders are mounted over when a container starts.
 var kernelFolders = []string{"/dev", "/proc", "/sys"}
 
+// systemDirs lets the workdir be /, where steps that want no folder of their
+// own run, and folders below system folders, such as /usr/src/app.
 func systemDirs(d *docket) {
 	for _, inst := range d.Instances {
 		b := inst.Body

@@ -20,6 +20,10 @@ func waiverRules() []Rule {
 	}}
 }
 
+// A waiver is a promise with a day on it. It sets aside the findings of one
+// rule at one address, and nothing else; it never spreads from an image to
+// the stages below, which other images share.
+
 // settle takes out what waivers set aside, and judges the waivers.
 func (d *docket) settle(rules []Rule) diag.List {
 	aside := make([]bool, len(d.findings))
