@@ -93,7 +93,7 @@ func list(t *testing.T) []pkg {
 // governed reports whether the rules speak of a package: commands and test
 // programs may import everything.
 func governed(name string) bool {
-	return !strings.HasPrefix(name, "cmd/") && !strings.HasPrefix(name, "examples/") &&
+	return !strings.HasPrefix(name, "cmd/") && name != "examples" &&
 		!strings.Contains(name, "testdata") && !strings.HasSuffix(name, "test") || name == "engine/enginetest"
 }
 
