@@ -46,6 +46,9 @@ func (p *planner) need(addr spec.Addr, platform spec.Platform, at diag.Range, fa
 		return nil, "", "", false
 	}
 	p.used[addr] = true
+	if b.Image.Unknown { // it waits for a variable, while somebody is still writing
+		return nil, "", "", false
+	}
 	key, ref, err := p.baseName(b)
 	if err != nil {
 		p.ds.Errorf(b.Image.Range, "This is no image name", "%q: %v.", b.Image.V, err)
