@@ -63,6 +63,18 @@ func TestPlainIsQuietAboutOutputUnlessAsked(t *testing.T) {
 	}
 }
 
+// What took no time worth telling ends with its name, not with spaces.
+func TestNoTrailingSpace(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := Plain(&out, Options{Color: true})
+	p.Event(engine.Event{Kind: engine.Finished, Node: "a", Name: "image.web", Title: "copy site", Elapsed: time.Millisecond})
+	p.Close()
+	if got, want := out.String(), "\x1b[32m✓\x1b[0m image.web  copy site\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A note that each platform gives is printed once, on a terminal too.
 func TestTheSameNoteIsPrintedOnce(t *testing.T) {
 	t.Parallel()
