@@ -306,3 +306,5 @@ func TestDeterministic(t *testing.T) {
 		}
 	})
 }
+
+func parse(archive string) *txtar.Archive { return txtar.Parse([]byte(archive)) }

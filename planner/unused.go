@@ -11,7 +11,8 @@ import (
 const workspaceFile = "specbuild.hcl"
 
 // unused warns of what no image of the spec reaches, whether it was asked
-// for or not. What only an unused stage uses is not reported beside it.
+// for or not. What only an unused stage uses is not reported beside it, and
+// nothing where a body has mistakes: what it would name is not known.
 func (p *planner) unused() {
 	reached := map[spec.Addr]bool{}
 	for addr := range p.used {
@@ -19,7 +20,9 @@ func (p *planner) unused() {
 	}
 	for _, img := range p.in.Spec.Images {
 		for _, platform := range p.quietPlatforms(img) {
-			p.reach(reached, img.Addr, platform)
+			if !p.reach(reached, img.Addr, platform) {
+				return
+			}
 		}
 	}
 	var idle []*spec.StageDecl
@@ -28,14 +31,15 @@ func (p *planner) unused() {
 			idle = append(idle, st)
 		}
 	}
-	p.idleStages(idle, reached)
-	p.unusedOthers(func(addr spec.Addr) bool { return reached[addr] })
+	if p.idleStages(idle, reached) {
+		p.unusedOthers(func(addr spec.Addr) bool { return reached[addr] })
+	}
 }
 
 // idleStages reports those stages that no other idle one takes from, and the
 // first of each ring of them; what it reports, it adds to reached with all
-// that this takes from.
-func (p *planner) idleStages(idle []*spec.StageDecl, reached map[spec.Addr]bool) {
+// that this takes from. It is false where that is not known.
+func (p *planner) idleStages(idle []*spec.StageDecl, reached map[spec.Addr]bool) bool {
 	taken := map[spec.Addr]bool{}
 	for _, st := range idle {
 		body, _ := p.at(st.Addr, p.in.Spec.Build)
@@ -43,14 +47,16 @@ func (p *planner) idleStages(idle []*spec.StageDecl, reached map[spec.Addr]bool)
 			taken[ref] = true
 		}
 	}
+	known := true
 	for _, rings := range []bool{false, true} {
 		for _, st := range idle {
 			if !reached[st.Addr] && taken[st.Addr] == rings {
 				p.idle(st.Addr, st.Range)
-				p.reach(reached, st.Addr, p.in.Spec.Build)
+				known = p.reach(reached, st.Addr, p.in.Spec.Build) && known
 			}
 		}
 	}
+	return known
 }
 
 func (p *planner) unusedOthers(used func(spec.Addr) bool) {
@@ -87,8 +93,9 @@ func (p *planner) quietPlatforms(img *spec.ImageDecl) []spec.Platform {
 }
 
 // reach marks what a stage or image refers to for one target. Mistakes are
-// not reported here: they are, when that image is asked for.
-func (p *planner) reach(reached map[spec.Addr]bool, addr spec.Addr, target spec.Platform) {
+// not reported here: they are, when that image is asked for. It is false
+// where they leave open what else is reached.
+func (p *planner) reach(reached map[spec.Addr]bool, addr spec.Addr, target spec.Platform) bool {
 	type node struct {
 		addr spec.Addr
 		from spec.Platform
@@ -100,6 +107,9 @@ func (p *planner) reach(reached map[spec.Addr]bool, addr spec.Addr, target spec.
 		todo = todo[:len(todo)-1]
 		reached[n.addr] = true
 		body, _ := p.at(n.addr, n.from)
+		if body == nil {
+			return false
+		}
 		for _, ref := range references(body) {
 			reached[ref] = true
 			if (ref.Kind == spec.KindStage || ref.Kind == spec.KindImage) && !seen[ref] {
@@ -108,6 +118,7 @@ func (p *planner) reach(reached map[spec.Addr]bool, addr spec.Addr, target spec.
 			}
 		}
 	}
+	return true
 }
 
 // references lists what a body names, in order.
