@@ -82,7 +82,7 @@ type Package struct {
 	Name, Version, Arch string
 	Source              string // names a Mirror of Meta; not part of the ID
 	Path                string // below the mirror's root; not part of the ID
-	Size                int64
+	Size                int64  // bytes; follows from SHA256, so not part of the ID
 	SHA256              string // hexadecimal
 }
 
