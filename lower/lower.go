@@ -114,6 +114,8 @@ func (l *lowering) roots(inst *planner.Instance, steps []step) {
 			} else {
 				b.root = id
 			}
+		default:
+			l.ds.Errorf(s.Range, "The plan is not consistent", "A step of %s says nothing.", inst.ID)
 		}
 	}
 }
