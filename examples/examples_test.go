@@ -89,7 +89,7 @@ func TestNoLockIsCommitted(t *testing.T) {
 func (l *lab) example(t *testing.T, name string) {
 	dir := filepath.Join(t.TempDir(), name)
 	copyExample(t, name, dir)
-	l.run(t, dir, "validate", "image.hcl").silent(t)
+	l.run(t, dir, "validate", "image.hcl").blameless(t, "[packages-pinned]") // there is no lock yet
 
 	first := l.apply(t, dir)
 	if first.state != "written" || len(first.platforms) != 2 {
@@ -116,7 +116,7 @@ func (l *lab) example(t *testing.T, name string) {
 	if len(first.ran) == 0 {
 		t.Error("the first apply ran nothing: that the second ran nothing says nothing")
 	}
-	l.run(t, dir, "validate", "image.hcl").silent(t)
+	l.run(t, dir, "validate", "image.hcl").blameless(t)
 
 	for _, platform := range first.platforms {
 		t.Run(platform, func(t *testing.T) { l.serve(t, filepath.Join(dir, "out"), platform, pages[name]) })
@@ -148,11 +148,13 @@ func newLab(t *testing.T) *lab {
 // output is what a command printed.
 type output struct{ stdout, stderr string }
 
-// silent fails if there was anything to complain about.
-func (o output) silent(t *testing.T) {
+// blameless fails if an error or a warning was printed, but for the rules
+// that are named.
+func (o output) blameless(t *testing.T, but ...string) {
 	t.Helper()
-	for _, word := range []string{"error", "warning"} {
-		if strings.Contains(strings.ToLower(o.stdout+o.stderr), word) {
+	for line := range strings.Lines(o.stdout + o.stderr) {
+		found := strings.HasPrefix(line, "error:") || strings.HasPrefix(line, "warning:")
+		if found && !slices.ContainsFunc(but, func(rule string) bool { return strings.Contains(line, rule) }) {
 			t.Errorf("an example must be without blame:\n%s%s", o.stdout, o.stderr)
 			return
 		}
