@@ -29,12 +29,14 @@ test:
 	$(GO) test ./...
 
 # Long fuzzing and repetition, not part of the gate.
+soak: FUZZ = $(GO) test -run '^$$' -fuzztime 5m -fuzzminimizetime 1x
 soak:
-	$(GO) test -run '^$$' -fuzz FuzzLoad -fuzztime 5m ./spec
-	$(GO) test -run '^$$' -fuzz FuzzDecodeTOC -fuzztime 5m ./engine/layer
-	$(GO) test -count 5 -run 'Kill|Escape|Race' ./engine/...
+	$(FUZZ) -fuzz '^FuzzParse$$' ./spec/syntax
+	$(FUZZ) -fuzz '^FuzzLoad$$' ./spec
+	$(FUZZ) -fuzz '^FuzzDecodeTOC$$' ./engine/layer
+	$(FUZZ) -fuzz '^FuzzReadTOC$$' ./engine/layer
+	$(GO) test -count 5 -run 'Kill|Escape|Race' ./engine/... ./cmd/...
 
-# What a user waits for, then each part of it.
 bench:
 	$(GO) run ./cmd/specbuild-bench
 	$(GO) test -run '^$$' -bench . -benchtime 1s ./...
