@@ -21,6 +21,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -67,7 +68,7 @@ func measureAll(ctx context.Context, program string, n int, out io.Writer) error
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "%d times each, %d cores, %s/%s\n\n", n, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(out, "%d times each, %d cores, %s/%s, %s\n\n", n, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, load())
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "what\tmedian\tmin\tmax\ttarget\tratio")
 	for _, w := range works {
@@ -78,6 +79,16 @@ func measureAll(ctx context.Context, program string, n int, out io.Writer) error
 		fmt.Fprintln(table, w.row(took))
 	}
 	return table.Flush()
+}
+
+// load says what else the machine does: figures of a busy one are no figures.
+func load() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	minute, _, ok := strings.Cut(string(text), " ")
+	if err != nil || !ok {
+		return "load unknown"
+	}
+	return "load " + minute + " before"
 }
 
 // measure does the work once without counting it, for the page cache, and
