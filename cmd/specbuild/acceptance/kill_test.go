@@ -211,9 +211,9 @@ func TestInterruptEndsEverythingInASecond(t *testing.T) {
 			var output strings.Builder
 			cmd.Stderr, cmd.Stdout = &output, &output
 			p.must(cmd.Start())
-			for range 1000 { // until the step's own processes are there
-				if len(processes(t, p.cache)) >= 4 {
-					break
+			for tries := 0; len(processes(t, p.cache)) < 4; tries++ { // until the step's own are there
+				if tries == 1000 {
+					t.Fatalf("the step has no processes after ten seconds: %q\n%s", processes(t, p.cache), &output)
 				}
 				time.Sleep(10 * time.Millisecond)
 			}

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -127,6 +128,9 @@ func TestADigestIsTheSameEverywhere(t *testing.T) {
 			many.env = append(many.env, "GOMAXPROCS=16", "LANG=tr_TR.UTF-8", "TZ=Pacific/Chatham", "SOURCE_DATE_EPOCH=")
 			same("many cores, another language and time zone", many, "-j", "16")
 			same("nothing taken from the cache", one, "--no-cache")
+			if _, err := exec.LookPath("runc"); err == nil && os.Geteuid() == 0 {
+				same("steps by runc", one.again(), "--sandbox", "runc")
+			}
 			if user := ordinary(t, tree); user != nil {
 				same("an ordinary user", user)
 				same("an ordinary user again", user)
