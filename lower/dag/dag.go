@@ -11,7 +11,6 @@ package dag
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -184,32 +183,36 @@ func (b *Builder) Graph() *Graph {
 // Lines are the canonical lines of an operation: `name "value"…`, every
 // value quoted, so that no value can forge a line.
 func Lines(op Op) []string {
-	p := printer{lines: []string{op.Kind() + " v1"}}
-	op.print(&p)
-	return p.lines
+	text := strings.TrimSuffix(string(printed(op).text), "\n")
+	return strings.Split(text, "\n") // quoted values hold no line ends
 }
 
 func identify(op Op, inputs []ID) ID {
-	h := sha256.New()
-	for _, l := range Lines(op) {
-		fmt.Fprintln(h, l)
-	}
+	p := printed(op)
 	for _, in := range inputs {
-		fmt.Fprintf(h, "input %s\n", in)
+		p.text = append(append(append(p.text, "input "...), in...), '\n')
 	}
-	return ID(hex.EncodeToString(h.Sum(nil)))
+	sum := sha256.Sum256(p.text)
+	return ID(hex.EncodeToString(sum[:]))
 }
 
-type printer struct{ lines []string }
+// printer collects lines in one piece of memory: a plan of 200 images has
+// thousands of nodes, and their IDs were a third of its time.
+type printer struct{ text []byte }
+
+func printed(op Op) *printer {
+	p := &printer{text: make([]byte, 0, 512)}
+	p.text = append(append(p.text, op.Kind()...), " v1\n"...)
+	op.print(p)
+	return p
+}
 
 func (p *printer) line(name string, values ...string) {
-	var s strings.Builder
-	s.WriteString(name)
+	p.text = append(p.text, name...)
 	for _, v := range values {
-		s.WriteByte(' ')
-		s.WriteString(strconv.Quote(v))
+		p.text = strconv.AppendQuote(append(p.text, ' '), v)
 	}
-	p.lines = append(p.lines, s.String())
+	p.text = append(p.text, '\n')
 }
 
 func (p *printer) list(name string, values []string) {
