@@ -384,6 +384,57 @@ image "web" {
   }
 }
 `},
+	{name: "the folder is gone since", files: "-- src/a --\n", with: func(in *planner.Input) {
+		for _, c := range in.Spec.Contexts {
+			c.Dir += "-gone"
+		}
+	}, spec: `
+context "src" {
+  path = "src" #! error: The context's folder is not there: context.src is the folder "src" of the workspace, which does not exist.
+}
+image "web" {
+  from      = scratch
+  platforms = ["linux/amd64", "linux/arm64"]
+  copy {
+    from   = context.src
+    source = "a"
+    to     = "/a"
+  }
+  run {
+    command = ["true"]
+    mount "bind" {
+      from   = context.src
+      target = "/src"
+    }
+  }
+}
+`},
+	{name: "the folder is a file since", files: "-- src/a --\n", with: func(in *planner.Input) {
+		for _, c := range in.Spec.Contexts {
+			c.Dir += "/a"
+		}
+	}, spec: `
+context "src" {
+  path = "src"
+}
+image "web" {
+  from = scratch
+  copy {
+    from   = context.src
+    source = "a" #! error: The context cannot be read: context.src
+    to     = "/a"
+  }
+}
+`},
+	{name: "no pattern", early: true, spec: `
+image "web" {
+  from = scratch
+  copy {
+    source = "[a" #! error: Invalid value: source
+    to     = "/a"
+  }
+}
+`},
 	{name: "a mount of nothing", spec: `
 image "web" {
   from = scratch
@@ -608,6 +659,17 @@ image "a" {
 image "b" {
   from = scratch
   tags = ["other", "docker.io/library/web"] #! error: Two images have one tag: docker.io/library/web:latest is a tag of image.a and of image.b
+}
+`},
+	{name: "two tests of one name", early: true, spec: `
+image "web" {
+  from = scratch
+  test "t" {
+    command = ["a"]
+  }
+  test "t" { #! error: Declared twice: test "t"
+    command = ["b"]
+  }
 }
 `},
 	{name: "tags that are none", early: true, spec: `
