@@ -53,10 +53,18 @@ func (p *planner) addGroup(a *accounts, name string, gid int, at diag.Range) {
 		g := a.groups[other]
 		if other == name || g.gid == gid {
 			p.taken(at, "group", fmt.Sprintf("%s (%d)", name, gid), fmt.Sprintf("%s (%d)", other, g.gid), g.at)
-			return
+			break
 		}
 	}
-	a.groups[name] = account{gid: gid, at: at}
+	keep(a.groups, name, account{gid: gid, at: at})
+}
+
+// keep lets the first account have a name. One with a mistake is kept too:
+// that steps name it is no second mistake.
+func keep(accounts map[string]account, name string, acc account) {
+	if _, there := accounts[name]; !there {
+		accounts[name] = acc
+	}
 }
 
 func (p *planner) addUser(s *state, u *spec.User) {
@@ -65,6 +73,8 @@ func (p *planner) addUser(s *state, u *spec.User) {
 		o := a.users[other]
 		if other == u.Name || o.uid == u.UID.V {
 			p.taken(u.Range, "user", fmt.Sprintf("%s (%d)", u.Name, u.UID.V), fmt.Sprintf("%s (%d)", other, o.uid), o.at)
+			keep(a.users, u.Name, account{uid: u.UID.V, gid: u.UID.V, at: u.Range})
+			keep(a.groups, u.Name, account{gid: u.UID.V, at: u.Range})
 			return
 		}
 	}
@@ -77,6 +87,7 @@ func (p *planner) addUser(s *state, u *spec.User) {
 		if !ok {
 			p.ds.Errorf(u.Group.Range, "No such group", "%s is not the name of a `group` step of %s or of what it is built from. Add `group %q { gid = … }`, or say `gid` instead.",
 				u.Group.V, s.key.addr.Local(), u.Group.V)
+			keep(a.users, u.Name, acc)
 			return
 		}
 		acc.gid = g.gid

@@ -121,7 +121,7 @@ func (p *planner) fromBase(s *state, ref spec.Attr[spec.Addr]) bool {
 	}
 	c, err := facts.ImageConfig()
 	if err != nil {
-		p.ds.Errorf(ref.Range, "The lock cannot be read", "The configuration of %s: %v. Run `specbuild lock --upgrade %s`.", key, err, ref.V.Name)
+		p.ds.Errorf(ref.Range, "The lock cannot be read", "The configuration of %s for %s is no JSON. Run `specbuild lock --upgrade %s`.", key, s.key.own, ref.V.Name)
 		return false
 	}
 	s.inst.Config = baseConfig(c, facts)

@@ -164,6 +164,36 @@ image "web" {
   }
 }
 `},
+	{name: "a wrong account is named all the same", spec: `
+image "web" {
+  from = scratch
+  group "a" {
+    gid = 5
+  }
+  group "b" { #! error: Two accounts have one name or number: The group b (5) meets a (5)
+    gid = 5
+  }
+  user "c" {
+    uid = 6
+  }
+  user "d" { #! error: Two accounts have one name or number: The user d (6) meets c (6)
+    uid = 6
+  }
+  user "e" {
+    uid   = 7
+    group = "gone" #! error: No such group: gone is not the name
+  }
+  file {
+    path    = "/a"
+    content = ""
+    owner   = "d:b"
+  }
+  directory {
+    path  = "/d"
+    owner = "e:d"
+  }
+}
+`},
 	{name: "a group meets a user's own", spec: `
 image "web" {
   from = scratch
@@ -259,7 +289,7 @@ image "web" {
 		delete(b.Facts, "linux/arm64")
 	}},
 	{name: "a damaged configuration", lock: strings.ReplaceAll(debian, `"{}"`, `"{"`), spec: baseBlock + `image "web" {
-  from      = base.debian #! error: The lock cannot be read: The configuration of docker.io/library/debian:12
+  from      = base.debian #! error: The lock cannot be read: The configuration of docker.io/library/debian:12 for linux/arm64 is no JSON.
   platforms = ["linux/arm64"]
 }
 `},
@@ -421,7 +451,7 @@ image "web" {
   from = scratch
   copy {
     from   = context.src
-    source = "a" #! error: The context cannot be read: context.src
+    source = "a" #! error: The context cannot be read: context.src is the folder "src" of the workspace: not a directory.
     to     = "/a"
   }
 }

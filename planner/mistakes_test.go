@@ -110,7 +110,7 @@ func form(t *testing.T, d diag.Diagnostic) {
 	if d.Range.IsZero() || strings.HasSuffix(d.Summary, ".") || !strings.ContainsAny(d.Detail[len(d.Detail)-1:], ".?)") || strings.HasSuffix(d.Detail, "..") {
 		t.Errorf("the form of %+v", d)
 	}
-	for _, leak := range []string{"%!", "<nil>", "0xc0", "invalid character", "json:", "lstat ", "no such file or directory"} {
+	for _, leak := range []string{"%!", "<nil>", "0xc0", "invalid character", "json:", "lstat ", "open /", "JSON input", "no such file or directory"} {
 		if strings.Contains(d.Detail, leak) {
 			t.Errorf("%q is in %q", leak, d.Detail)
 		}

@@ -119,8 +119,18 @@ func (p *planner) unlisted(out *rules.Copied, from *spec.Context, err error, at 
 		}
 		p.ds.Errorf(where, "The context's folder is not there", "%s is the folder %q of the workspace, which does not exist.", from.Addr.Local(), from.Path.V)
 	default:
-		p.ds.Errorf(at, "The context cannot be read", "%s: %v.", from.Addr.Local(), err)
+		p.ds.Errorf(at, "The context cannot be read", "%s is the folder %q of the workspace: %s.", from.Addr.Local(), from.Path.V, reason(err))
 	}
+}
+
+// reason is what the system says, without the call and the path of this
+// machine that Go puts before it.
+func reason(err error) string {
+	var of *fs.PathError
+	if errors.As(err, &of) {
+		return of.Err.Error()
+	}
+	return err.Error()
 }
 
 func (p *planner) unmatched(out *rules.Copied, from *spec.Context, e *source.UnmatchedError, at diag.Range) {
