@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -34,16 +35,50 @@ type Registry struct {
 func NewRegistry(userAgent string) *Registry {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = 5 * time.Second
 	t.ResponseHeaderTimeout = 60 * time.Second // a push commits a large blob before it answers
 	t.MaxIdleConnsPerHost = 16
+	reading := t.Clone()
+	reading.ResponseHeaderTimeout = 10 * time.Second
 	return &Registry{options: []remote.Option{
 		remote.WithAuthFromKeychain(authn.DefaultKeychain),
-		remote.WithTransport(t),
+		remote.WithTransport(byMethod{reading: reading, writing: t}),
 		remote.WithUserAgent(userAgent),
 		remote.WithJobs(8),
 		// Three tries in about a second: an unreachable registry is said soon.
 		remote.WithRetryBackoff(remote.Backoff{Duration: 150 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
+		remote.WithRetryPredicate(worthRetrying),
 	}}
+}
+
+// byMethod waits longer for the answer to what is sent than to what is asked.
+type byMethod struct{ reading, writing http.RoundTripper }
+
+// RoundTrip is http.RoundTripper.
+func (b byMethod) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return b.reading.RoundTrip(r)
+	}
+	return b.writing.RoundTrip(r)
+}
+
+// worthRetrying is a connection that broke. One that was silent until the time
+// was over would only be silent again, and the user waits.
+func worthRetrying(err error) bool {
+	var timeout net.Error
+	if errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout() {
+		return false
+	}
+	var te *transport.Error
+	if errors.As(err, &te) {
+		return te.Temporary()
+	}
+	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET, syscall.ECONNREFUSED, net.ErrClosed} {
+		if errors.Is(err, broken) {
+			return true
+		}
+	}
+	return false
 }
 
 // Error is a registry's refusal or absence, in words for the one who wrote
@@ -68,6 +103,7 @@ func explain(ref string, err error) error {
 	var te *transport.Error
 	var dns *net.DNSError
 	var op *net.OpError
+	var timeout net.Error
 	switch {
 	case errors.As(err, &te) && te.StatusCode == http.StatusNotFound:
 		e.Reason = "the registry has no such image; check the name and the tag"
@@ -79,6 +115,8 @@ func explain(ref string, err error) error {
 		e.Reason = fmt.Sprintf("the registry's host %q cannot be found; check the name and the network", dns.Name)
 	case errors.As(err, &op):
 		e.Reason = fmt.Sprintf("the registry cannot be reached (%v); check the name and the network", op.Err)
+	case errors.As(err, &timeout) && timeout.Timeout():
+		e.Reason = "the registry does not answer; check the name and the network"
 	default:
 		e.Reason = firstLine(err.Error())
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -264,5 +265,21 @@ func TestAnUnreachableRegistryIsSaidInSeconds(t *testing.T) {
 	wants(t, r.stderr, "127.0.0.1:1", "refused")
 	if r.code != 1 && r.code != 3 || r.took.Seconds() > 15 {
 		t.Errorf("exit %d after %v", r.code, r.took)
+	}
+}
+
+// TestASilentRegistryIsSaidInSeconds: one that takes connections and never
+// answers.
+func TestASilentRegistryIsSaidInSeconds(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() }) // the kernel takes connections, nobody reads them
+	p := newProject(t, files{"image.hcl": baseSpec(l.Addr().String()+"/os:1", "")})
+	r := p.fails(3, says("image.hcl:2", l.Addr().String()+"/os:1", "does not answer"), "plan")
+	if r.took.Seconds() > 30 {
+		t.Errorf("it took %v", r.took)
 	}
 }
