@@ -119,12 +119,18 @@ func (p *planner) fromBase(s *state, ref spec.Attr[spec.Addr]) bool {
 		r.Digest = ""
 		s.base.name = r.String()
 	}
-	c, err := facts.ImageConfig()
-	if err != nil {
-		p.ds.Errorf(ref.Range, "The lock cannot be read", "The configuration of %s for %s is no JSON. Run `specbuild lock --upgrade %s`.", key, s.key.own, ref.V.Name)
-		return false
+	at := key + " " + s.key.own.String() // many stand on few bases
+	config, known := p.configs[at]
+	if !known {
+		c, err := facts.ImageConfig()
+		if err != nil {
+			p.ds.Errorf(ref.Range, "The lock cannot be read", "The configuration of %s for %s is no JSON. Run `specbuild lock --upgrade %s`.", key, s.key.own, ref.V.Name)
+			return false
+		}
+		config = baseConfig(c, facts)
+		p.configs[at] = config
 	}
-	s.inst.Config = baseConfig(c, facts)
+	s.inst.Config = config
 	s.inherited = fmt.Sprintf("%d:%d", facts.UID, facts.GID)
 	return true
 }

@@ -102,6 +102,7 @@ type planner struct {
 	used     map[spec.Addr]bool
 	needs    pin.Needs
 	listings map[string]listing
+	configs  map[string]Config // of bases, by key and platform
 }
 
 func newPlanner(ctx context.Context, in Input, at evaluate) *planner {
@@ -112,6 +113,7 @@ func newPlanner(ctx context.Context, in Input, at evaluate) *planner {
 		imageDecls: map[spec.Addr]*spec.ImageDecl{},
 		states:     map[instanceKey]*state{}, visiting: map[instanceKey]bool{}, twins: map[string]*state{},
 		cycles: map[string]bool{}, used: map[spec.Addr]bool{}, listings: map[string]listing{},
+		configs: map[string]Config{},
 	}
 	for _, b := range in.Spec.Bases {
 		p.bases[b.Addr] = b
