@@ -70,6 +70,11 @@ func (l *lowering) packages(b *built, s step) dag.ID {
 		op.Packages = append(op.Packages, dag.Package(x))
 	}
 	m := meta(b, fmt.Sprintf("%s (%d in all)", words("packages", k.Install), len(k.Packages)), s.Range)
+	for _, x := range k.Install {
+		name, _, _ := strings.Cut(x, "=")
+		name, _, _ = strings.Cut(name, ":")
+		m.Asked = append(m.Asked, name)
+	}
 	for _, x := range k.Mirrors {
 		m.Mirrors = append(m.Mirrors, dag.Mirror(x))
 	}

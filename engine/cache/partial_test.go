@@ -64,3 +64,33 @@ func TestKeptStaysUntilItIsPruned(t *testing.T) {
 		t.Error("it was not pruned")
 	}
 }
+
+func TestCommitAsTakesTheCallersDigest(t *testing.T) {
+	t.Parallel()
+	s, err := Open(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	w, err := s.CreateHashed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	const digest = "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"
+	if err := w.CommitAs(digest); err != nil {
+		t.Fatal(err)
+	}
+	if !s.HasBlob(digest, 5) {
+		t.Error("the blob is not there under its digest")
+	}
+	w, err = s.CreateHashed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.CommitAs("../../etc/passwd"); err == nil {
+		t.Error("a name that is no digest was taken")
+	}
+}

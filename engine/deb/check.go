@@ -75,7 +75,7 @@ func madeByScripts(name string) bool {
 func (in *installation) checkInterpreters() {
 	missing := map[string][]string{}
 	for p, n := range in.tree.nodes {
-		if n.entry == nil || n.entry.interp == "" || n.Type != layer.File || !isProgram(p) || in.hasProgram(n.entry.interp) {
+		if n.entry == nil || n.entry.interp == "" || n.Type != layer.File || !isProgram(p) || in.hasProgram(n.entry.interp) || !in.asked(n.archive.Name) {
 			continue
 		}
 		missing[n.entry.interp] = append(missing[n.entry.interp], p)
@@ -90,6 +90,12 @@ func (in *installation) checkInterpreters() {
 		in.warn("%d of the programs of %s need %s, which no package has: add %s, if they are used (the first is /%s).",
 			len(paths), strings.Join(slices.Sorted(maps.Keys(packages)), ", "), interp, providerOf(interp), paths[0])
 	}
+}
+
+// asked reports whether the spec lists a package itself: debconf, which comes
+// along with half of Debian, has nine programs that nobody misses.
+func (in *installation) asked(name string) bool {
+	return in.req.Asked == nil || slices.Contains(in.req.Asked, name)
 }
 
 func isProgram(p string) bool {

@@ -65,6 +65,9 @@ type Request struct {
 	Packages []Package
 	Arch     string // the architecture of the root, "amd64"
 	Below    Below
+	// Asked names the packages that the spec itself lists: only their
+	// programs are missed when they cannot start. Nil is all.
+	Asked []string
 	// Configure leaves the packages unpacked, not installed, for their
 	// maintainer scripts to be run: of the fix-ups only the merged /usr and
 	// the base directories are made, since the scripts make the others.

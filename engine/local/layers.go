@@ -92,16 +92,16 @@ func (l *layerRef) compress(ctx context.Context, id string) (engine.Blob, error)
 		return engine.Blob{}, err
 	}
 	defer tar.Close()
-	w, err := l.e.o.Store.CreateBlob(cache.Want{})
+	w, err := l.e.o.Store.CreateHashed()
 	if err != nil {
 		return engine.Blob{}, err
 	}
 	defer w.Abort()
-	if _, _, err := l.e.o.Compressor.Compress(w, &ctxReader{ctx, tar}); err != nil {
+	digest, size, err := l.e.o.Compressor.Compress(w, &ctxReader{ctx, tar})
+	if err != nil {
 		return engine.Blob{}, fmt.Errorf("compressing layer %s: %w", l.diffID, err)
 	}
-	digest, size, err := w.Commit()
-	if err != nil {
+	if err := w.CommitAs(digest); err != nil {
 		return engine.Blob{}, err
 	}
 	r := cache.BlobRef{Compressor: id, MediaType: l.e.o.Compressor.MediaType(), Digest: digest, Size: size}
@@ -282,7 +282,7 @@ func (e *Engine) seal(items []layer.Item, tarNeeded bool) (result, error) {
 	var blob *cache.BlobWriter
 	if tarNeeded {
 		var err error
-		if blob, err = e.o.Store.CreateBlob(cache.Want{}); err != nil {
+		if blob, err = e.o.Store.CreateHashed(); err != nil {
 			return result{}, err
 		}
 		defer blob.Abort()
@@ -293,7 +293,7 @@ func (e *Engine) seal(items []layer.Item, tarNeeded bool) (result, error) {
 		return result{}, err
 	}
 	if blob != nil {
-		if _, _, err := blob.Commit(); err != nil {
+		if err := blob.CommitAs(w.DiffID); err != nil {
 			return result{}, err
 		}
 	}

@@ -76,7 +76,7 @@ func (b *build) installRequest(ctx context.Context, s *state, op *dag.Packages) 
 	if err != nil {
 		return deb.Request{}, err
 	}
-	req := deb.Request{Arch: op.Arch}
+	req := deb.Request{Arch: op.Arch, Asked: s.n.Meta.Asked}
 	if tree.Len() > 0 {
 		req.Below = deb.Below{Tree: tree, Read: func(path string) ([]byte, error) { return b.readFile(ctx, s.n.Inputs[0], path) }}
 	}

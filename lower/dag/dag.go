@@ -45,6 +45,7 @@ type Meta struct {
 	Ref      string        // Base: the name to pull by, "registry/repository:tag@digest", or "layout:DIR"
 	Dir      string        // Local: the absolute folder on this machine
 	Mirrors  []Mirror      // Packages: where to fetch from
+	Asked    []string      // Packages: the names that the spec itself lists
 	Timeout  time.Duration // Run, Test: 0 is none
 	Limits   Limits        // Run
 	Caches   []CacheMount  // Run: one for each cache mount, in the order of Op.Mounts
