@@ -77,9 +77,18 @@ func (s *Store) Usage(ctx context.Context) ([]Usage, error) {
 	return list, nil
 }
 
+// busyAfter is how long a lock must be held to be another trimmer's.
+const busyAfter = 200 * time.Millisecond
+
 // Prune removes content. While another process does the same it is ErrBusy.
 func (s *Store) Prune(ctx context.Context, o PruneOptions) (PruneReport, error) {
 	lock, err := tryLock(s.path("locks", "trim"), true)
+	for wait := firstRetry; errors.Is(err, errLocked) && wait < busyAfter; wait *= 2 {
+		// A process that is being started holds a copy of each descriptor
+		// until it executes: that is not somebody else who prunes.
+		time.Sleep(wait)
+		lock, err = tryLock(s.path("locks", "trim"), true)
+	}
 	if errors.Is(err, errLocked) {
 		return PruneReport{}, ErrBusy
 	}
