@@ -256,10 +256,17 @@ func (s *solver) candidates(group []relation) []*Package {
 	return out
 }
 
-// archMet: an image has one architecture, so that ":any" asks for nothing
-// more than the package, and a foreign one cannot be met.
-func (s *solver) archMet(r relation, _ *Package) bool {
-	return r.arch == "" || r.arch == "any" || r.arch == "native" || r.arch == s.arch
+// archMet: an image has one architecture, so a foreign one cannot be met, and
+// ":native" is its own. ":any" is met by packages that allow it, as apt has it.
+func (s *solver) archMet(r relation, p *Package) bool {
+	switch r.arch {
+	case "any":
+		return p.MultiArch == "allowed"
+	case "", "native", s.arch:
+		return true
+	default:
+		return false
+	}
 }
 
 // clash finds what of the chosen cannot stand beside p, in both directions.
