@@ -123,11 +123,21 @@ func (u *updater) bases(ctx context.Context, needs []BaseNeed) {
 			slots <- struct{}{}
 			defer func() { <-slots }()
 			if err := u.base(ctx, n); err != nil {
-				u.report(n.Range, "The base cannot be resolved", fmt.Sprintf("%s: %v. Check the name, the network and the credentials.", n.Ref, err))
+				u.report(n.Range, "The base cannot be resolved", sentence(n.Ref, err))
 			}
 		})
 	}
 	wg.Wait()
+}
+
+// sentence is an error with the name that it is about, once: registries name
+// it themselves, and say what to do.
+func sentence(ref string, err error) string {
+	text := err.Error()
+	if !strings.Contains(text, ref) {
+		text = ref + ": " + text
+	}
+	return strings.TrimRight(text, ".") + "."
 }
 
 func (u *updater) report(at diag.Range, summary, detail string) {
