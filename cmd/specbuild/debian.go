@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/planner/pin/deb"
+	"github.com/specbuild/specbuild/spec/eval"
 )
 
 // debian answers the lock's questions from archives' indexes.
@@ -32,7 +34,7 @@ func (d *debian) Resolve(ctx context.Context, q pin.Query) (pin.Answer, error) {
 	}
 	c, err := d.resolver.Resolve(ctx, deb.Query{Archive: archive(q.Repo), Arch: q.Arch, Request: req})
 	if err != nil {
-		return pin.Answer{}, err
+		return pin.Answer{}, suggest(err)
 	}
 	var a pin.Answer
 	for _, p := range c.Packages {
@@ -47,6 +49,18 @@ func (d *debian) Resolve(ctx context.Context, q pin.Query) (pin.Answer, error) {
 		})
 	}
 	return a, nil
+}
+
+// suggest adds the name that was probably meant to an unknown package.
+func suggest(err error) error {
+	var unknown *deb.UnknownPackage
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	if name, ok := eval.Closest(unknown.Name, unknown.Names); ok {
+		return fmt.Errorf("%w (the nearest name is %q)", err, name)
+	}
+	return err
 }
 
 func archive(r pin.Repo) deb.Archive {
