@@ -252,6 +252,12 @@ func mountCases() []Case {
 			b.runWith("busybox cat /m/a /m/d/x > /got", mounts(dag.Mount{Type: "bind", Target: "/m", Input: 1}), from)
 		}, Want: `
 			f 0644 0:0 got AX`},
+		{Name: "mount/bind of nothing is an empty folder", Root: true, Build: func(b *Builder) {
+			b.shell()
+			from := b.local("d 0755 empty", dag.Local{Exclude: []string{"**"}})
+			b.runWith("busybox ls -A /m > /got", mounts(dag.Mount{Type: "bind", Target: "/m", Input: 1}), from)
+		}, Want: `
+			f 0644 0:0 got`},
 		{Name: "mount/bind one file", Root: true, Build: func(b *Builder) {
 			b.shell()
 			from := b.local(three, dag.Local{Sources: []string{"a"}})

@@ -86,7 +86,7 @@ func (b *build) copy(ctx context.Context, s *state, op *dag.Copy) (executor, err
 	if err != nil {
 		return executor{}, err
 	}
-	from, err := b.files_(ctx, s.n.Inputs[1])
+	from, err := b.openInput(ctx, s.n.Inputs[1])
 	if err != nil {
 		return executor{}, err
 	}
@@ -127,9 +127,9 @@ type fileSource struct {
 	fetch   func(ctx context.Context, items []layer.Item) error // makes open work for the items' files
 }
 
-// files_ opens an input as a tree of files: a context's selection, or the root
+// openInput opens an input as a tree of files: a context's selection, or the root
 // that a node leaves.
-func (b *build) files_(ctx context.Context, id dag.ID) (fileSource, error) {
+func (b *build) openInput(ctx context.Context, id dag.ID) (fileSource, error) {
 	if sel, ok := b.selections[id]; ok {
 		return b.contextFiles(sel)
 	}

@@ -16,7 +16,7 @@ import (
 // define gives every node its DefID. Contexts are hashed first, all at the
 // same time; the rest is arithmetic.
 func (b *build) define(ctx context.Context) error {
-	if err := b.select_(ctx); err != nil {
+	if err := b.hashContexts(ctx); err != nil {
 		return err
 	}
 	for i := range b.g.Nodes {
@@ -26,8 +26,8 @@ func (b *build) define(ctx context.Context) error {
 	return nil
 }
 
-// select_ hashes what each Local node takes.
-func (b *build) select_(ctx context.Context) error {
+// hashContexts hashes what each Local node takes.
+func (b *build) hashContexts(ctx context.Context) error {
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(4)
 	type found struct {

@@ -28,7 +28,7 @@ const bindRoot = "mnt"
 
 // bind selects what a bind mount, or the first content of a cache, takes.
 func (b *build) bind(ctx context.Context, from dag.ID, m dag.Mount) (bind, error) {
-	src, err := b.files_(ctx, from)
+	src, err := b.openInput(ctx, from)
 	if err != nil {
 		return bind{}, err
 	}
@@ -53,6 +53,9 @@ func (b *build) bindDir(ctx context.Context, bd bind) (string, error) {
 	r, err := b.seal(bd.items, true)
 	if err != nil {
 		return "", err
+	}
+	if len(r.own) == 0 {
+		return b.o.Store.TempDir() // nothing was selected: an empty folder shows it
 	}
 	r.own[0].sel = bd.src.sel
 	dir, err := r.own[0].dir(ctx)
