@@ -43,12 +43,12 @@ func (b *build) packages(ctx context.Context, s *state, op *dag.Packages) (execu
 	}
 	k.Line("fixups", fixupsVersion)
 	return action(k, func(ctx context.Context) (result, error) {
-		req, err := b.installRequest(ctx, s, op)
+		req, t, err := b.installRequest(ctx, s, op)
 		if err != nil {
 			return result{}, err
 		}
 		u := deb.Unpacker{Store: debStore{b.o.Store}}
-		if err := b.decodeAll(ctx, u, req.Packages); err != nil {
+		if err := b.decodeAll(ctx, u, req.Packages, t); err != nil {
 			return result{}, err
 		}
 		got, err := u.Install(ctx, req)
@@ -71,21 +71,22 @@ func notes(warnings []string) string {
 	return strings.Join(warnings, "\n") + "\n"
 }
 
-func (b *build) installRequest(ctx context.Context, s *state, op *dag.Packages) (deb.Request, error) {
+func (b *build) installRequest(ctx context.Context, s *state, op *dag.Packages) (deb.Request, *transfer, error) {
 	tree, err := b.tree(ctx, s.n.Inputs[0])
 	if err != nil {
-		return deb.Request{}, err
+		return deb.Request{}, nil, err
 	}
 	req := deb.Request{Arch: op.Arch, Asked: s.n.Meta.Asked}
 	if tree.Len() > 0 {
 		req.Below = deb.Below{Tree: tree, Read: func(path string) ([]byte, error) { return b.readFile(ctx, s.n.Inputs[0], path) }}
 	}
-	req.Packages = b.archives(s.n, op)
-	return req, nil
+	var t *transfer
+	req.Packages, t = b.archives(s.n, op)
+	return req, t, nil
 }
 
 // archives are the packages with the way to their bytes.
-func (b *build) archives(n *dag.Node, op *dag.Packages) []deb.Package {
+func (b *build) archives(n *dag.Node, op *dag.Packages) ([]deb.Package, *transfer) {
 	t := &transfer{send: func(done, total int64) {
 		b.send(n, engine.Event{Kind: engine.Progress, Text: "downloading", Done: done, Total: total})
 	}}
@@ -99,12 +100,13 @@ func (b *build) archives(n *dag.Node, op *dag.Packages) []deb.Package {
 		for _, u := range mirrors[p.Source] {
 			r.URLs = append(r.URLs, strings.TrimSuffix(u, "/")+"/"+p.Path)
 		}
+		t.total.Add(p.Size)
 		out[i] = deb.Package{
 			Name: p.Name, Version: p.Version, Arch: p.Arch, SHA256: p.SHA256, Size: p.Size,
 			Open: func(ctx context.Context) (io.ReadCloser, error) { return b.download(ctx, p, r, t) },
 		}
 	}
-	return out
+	return out, t
 }
 
 // atOnce is how many archives are fetched at the same time: a mirror answers
@@ -113,13 +115,25 @@ const atOnce = 8
 
 // decodeAll brings the archives into the store, fetching and decoding at the
 // same time.
-func (b *build) decodeAll(ctx context.Context, u deb.Unpacker, packages []deb.Package) error {
+func (b *build) decodeAll(ctx context.Context, u deb.Unpacker, packages []deb.Package, t *transfer) error {
 	largest := slices.Clone(packages)
 	slices.SortStableFunc(largest, func(x, y deb.Package) int { return cmp.Compare(y.Size, x.Size) })
 	eg, ctx := errgroup.WithContext(ctx)
 	eg.SetLimit(atOnce)
 	for _, p := range largest {
-		eg.Go(func() error { return u.Decode(ctx, p) })
+		eg.Go(func() error {
+			fetched := false
+			open := p.Open
+			p.Open = func(ctx context.Context) (io.ReadCloser, error) {
+				fetched = true
+				return open(ctx)
+			}
+			err := u.Decode(ctx, p)
+			if !fetched {
+				t.known(p.Size)
+			}
+			return err
+		})
 	}
 	return eg.Wait()
 }
@@ -142,7 +156,7 @@ func (b *build) download(ctx context.Context, p dag.Package, r fetch.Request, t 
 	if st, err := f.Stat(); err == nil {
 		r.Offset = st.Size()
 	}
-	t.begin(p.Size, r.Offset)
+	t.add(r.Offset)
 	if err := b.o.Fetch.Get(ctx, r, &countedFile{f, t}); err != nil {
 		f.Close()
 		unlock()
@@ -192,10 +206,9 @@ type transfer struct {
 	send        func(done, total int64)
 }
 
-func (t *transfer) begin(size, there int64) {
-	t.total.Add(size)
-	t.add(there)
-}
+// known counts an archive that was there already: the total is that of all
+// from the start, so that the figure says how far the whole is.
+func (t *transfer) known(size int64) { t.done.Add(size) }
 
 func (t *transfer) add(n int64) { t.send(t.done.Add(n), t.total.Load()) }
 
