@@ -89,7 +89,3 @@ func (d *debian) urls(repo pin.Repo, source string) []string {
 }
 
 var _ pin.Packages = (*debian)(nil)
-
-func (d *debian) String() string {
-	return fmt.Sprintf("Debian from %s, security from %s", strings.Join(d.mirrors.Debian, ", "), strings.Join(d.mirrors.Security, ", "))
-}

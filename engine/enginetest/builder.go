@@ -126,7 +126,7 @@ func (b *Builder) copyWith(tree string, op dag.Copy) {
 
 func (b *Builder) copyFrom(from dag.ID, op dag.Copy) { b.add(&op, "copy", from) }
 
-// files writes entries: the suite's notation, with owners.
+// files is a step, and so a layer, of its own that writes entries: the suite's notation, with owners.
 func (b *Builder) files(tree string) {
 	var op dag.Files
 	for l := range strings.Lines(tree) {

@@ -105,13 +105,11 @@ func fileCases() []Case {
 			d 0755 0:0 a/b`},
 		{Name: "directory/existing keeps what it is", Build: func(b *Builder) {
 			b.files("d 0700 5:6 a")
-			b.run0()
 			b.files("d - - a")
 		}, Want: `
 			d 0700 5:6 a`},
 		{Name: "directory/existing gets mode and owner", Build: func(b *Builder) {
 			b.files("d 0700 5:6 a\nf - - a/x 1")
-			b.run0()
 			b.files("d 0711 7:8 a")
 		}, Want: `
 			d 0711 7:8 a
@@ -121,7 +119,6 @@ func fileCases() []Case {
 			l 0777 0:0 a/l ../../x/./y`},
 		{Name: "file/through a link below", Build: func(b *Builder) {
 			b.files("d - - usr/lib\nl - - lib usr/lib")
-			b.run0()
 			b.files("f - - lib/x X")
 		}, Want: `
 			l 0777 0:0 lib usr/lib
@@ -130,7 +127,6 @@ func fileCases() []Case {
 			f 0644 0:0 usr/lib/x X`},
 		{Name: "file/over a folder", Build: func(b *Builder) {
 			b.files("d - - a")
-			b.run0()
 			b.files("f - - a X")
 		}, Fails: "/a"},
 		{Name: "user/from scratch", Build: func(b *Builder) {
@@ -143,7 +139,6 @@ func fileCases() []Case {
 			d 0750 1000:1000 home/app`},
 		{Name: "user/beside those below", Build: func(b *Builder) {
 			b.files("f - - etc/passwd root:x:0:0:root:/root:/bin/sh\\nold:x:5:5::/:/bin/sh\\n\nf - - etc/group root:x:0:\\nold:x:5:\\n\nd 0700 9:9 srv")
-			b.run0()
 			b.user(dag.User{Name: "app", UID: 7, GID: 7, Home: "/srv", Shell: "/bin/sh", Groups: []string{"old"}, OwnGroup: true})
 		}, Want: `
 			d 0755 0:0 etc
@@ -152,7 +147,6 @@ func fileCases() []Case {
 			d 0700 9:9 srv`},
 		{Name: "user/shadow is locked", Build: func(b *Builder) {
 			b.files("f - - etc/passwd root:x:0:0:root:/root:/bin/sh\\n\nf - - etc/group root:x:0:\\n\nf 0640 0:42 etc/shadow root:*:1:0:99999:7:::\\n")
-			b.run0()
 			b.user(dag.User{Name: "app", UID: 7, GID: 7, Home: "/", Shell: "/bin/sh", OwnGroup: true})
 		}, Want: `
 			d 0755 0:0 etc
@@ -161,12 +155,10 @@ func fileCases() []Case {
 			f 0640 0:42 etc/shadow root:*:1:0:99999:7:::\napp:!*:::::::\n`},
 		{Name: "user/id that is taken", Build: func(b *Builder) {
 			b.files("f - - etc/passwd root:x:0:0:root:/root:/bin/sh\\nold:x:5:5::/:/bin/sh\\n")
-			b.run0()
 			b.user(dag.User{Name: "app", UID: 5, GID: 7, Home: "/", Shell: "/bin/sh", OwnGroup: true})
 		}, Fails: "5"},
 		{Name: "user/name that is taken", Build: func(b *Builder) {
 			b.files("f - - etc/passwd root:x:0:0:root:/root:/bin/sh\\napp:x:5:5::/:/bin/sh\\n")
-			b.run0()
 			b.user(dag.User{Name: "app", UID: 6, GID: 6, Home: "/", Shell: "/bin/sh", OwnGroup: true})
 		}, Fails: "app"},
 		{Name: "group/alone", Build: func(b *Builder) {

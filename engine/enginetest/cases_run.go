@@ -11,10 +11,6 @@ func Cases() []Case {
 	return all
 }
 
-// run0 ends a group of adjacent steps: the next files step is a layer of its
-// own on top.
-func (b *Builder) run0() {}
-
 func script(name, script, want string, below ...string) Case {
 	return Case{Name: name, Root: true, Want: want, Build: func(b *Builder) {
 		for _, f := range below {

@@ -153,7 +153,7 @@ func (b *build) execute(ctx context.Context, s *state, ex executor) (result, err
 	if err := b.o.Store.Publish(s.def, ex.act, r.entry); err != nil {
 		return result{}, b.failed(s.n, err)
 	}
-	b.remember(s, ex)
+	b.remember(s)
 	b.finished(s.n, r, began, false)
 	return r, nil
 }
@@ -183,7 +183,7 @@ func (b *build) acted(s *state, ex executor) (result, bool) {
 	r, ok := b.fromEntry(s, e)
 	if ok {
 		_ = b.o.Store.Publish(s.def, cache.ActionID{}, e) // lost, it costs one look-up more
-		b.remember(s, ex)
+		b.remember(s)
 	}
 	return r, ok
 }

@@ -82,7 +82,7 @@ func (b *build) lastKey(n *dag.Node) string {
 }
 
 // remember keeps the definition of a step that was made.
-func (b *build) remember(s *state, _ executor) {
+func (b *build) remember(s *state) {
 	if makes(s.n.Op) {
 		_ = b.o.Store.PutRecord(lastKind, b.lastKey(s.n), b.definition(s)) // lost, a reason is less exact
 	}

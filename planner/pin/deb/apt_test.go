@@ -82,9 +82,12 @@ func sameAsApt(t *testing.T, index *Index, apt func(args ...string) []string, na
 	if len(want) == 0 {
 		t.Errorf("%s: apt said nothing", name)
 	}
-	if !slices.Equal(got, want) && !slices.Contains(smaller, name) {
+	if !slices.Equal(got, want) {
 		missing := slices.DeleteFunc(slices.Clone(want), func(s string) bool { return slices.Contains(got, s) })
 		extra := slices.DeleteFunc(got, func(s string) bool { return slices.Contains(want, s) })
+		if slices.Contains(smaller, name) && len(extra) == 0 {
+			return
+		}
 		t.Errorf("%s: apt alone has %q, we alone %q", name, missing, extra)
 	}
 }
