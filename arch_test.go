@@ -19,9 +19,10 @@ const module = "github.com/specbuild/specbuild/"
 // directly.
 var allowed = map[string][]string{
 	"spec/diag":       {},
-	"spec/syntax":     {"spec/diag"},
+	"spec/syntax":     {"spec/diag", "spec/grammar"},
 	"spec/eval":       {"spec/diag", "spec/syntax"},
-	"spec":            {"spec/diag", "spec/syntax", "spec/eval"},
+	"spec/grammar":    {},
+	"spec":            {"spec/diag", "spec/syntax", "spec/eval", "spec/grammar"},
 	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
 	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
 	"planner/rules":   {"spec", "spec/diag"},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/eval"
+	"github.com/specbuild/specbuild/spec/grammar"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -27,11 +28,11 @@ var dynamicBlock = &block[dynamicParts]{
 	name: dynamicName, label: textLabel,
 	doc: "Writes a block once for each element of a collection.",
 	attrs: []attribute[dynamicParts]{
-		expression("for_each", "a map, or a list or set of values", func(p *dynamicParts) *hclsyntax.Attribute { return &p.forEach },
+		expression("for_each", "a map, or a list or set of values", grammar.Any, func(p *dynamicParts) *hclsyntax.Attribute { return &p.forEach },
 			"what to repeat over.", required),
-		expression("iterator", "a name", func(p *dynamicParts) *hclsyntax.Attribute { return &p.iterator },
+		expression("iterator", "a name", grammar.Keyword, func(p *dynamicParts) *hclsyntax.Attribute { return &p.iterator },
 			"the name under which content finds `.key` and `.value`; default: the block's name."),
-		expression("labels", "a list of strings", func(p *dynamicParts) *hclsyntax.Attribute { return &p.labels },
+		expression("labels", "a list of strings", grammar.Any, func(p *dynamicParts) *hclsyntax.Attribute { return &p.labels },
 			"the labels of each block."),
 	},
 	blocks: []nested[dynamicParts]{{

@@ -81,7 +81,10 @@ func (ld *loader) declaration(d *decoder, decl *declaration) {
 		ld.spec.Bases = append(ld.spec.Bases, b)
 	case KindContext:
 		c, _ := contextBlock.decode(d, src)
-		c.Addr, c.Dir = decl.addr, ld.absolute(c.Path.V)
+		c.Addr = decl.addr
+		if c.Path.Set {
+			c.Dir = ld.absolute(c.Path.V)
+		}
 		ld.spec.Contexts = append(ld.spec.Contexts, c)
 	case KindSecret:
 		s, _ := secretBlock.decode(d, src)

@@ -15,6 +15,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/eval"
+	"github.com/specbuild/specbuild/spec/grammar"
 )
 
 // The forms of text that attributes ask for, as value types.
@@ -47,7 +48,7 @@ var (
 		}
 		return s, nil
 	}))
-	port = valueType[Port]{name: "a port", typ: cty.DynamicPseudoType, from: func(d *decoder, in input) (Port, bool) {
+	port = valueType[Port]{name: "a port", form: grammar.Value{Type: grammar.Port}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) (Port, bool) {
 		n, protocol, err := eval.ParsePort(in.v)
 		if err != nil {
 			d.refused(in, err)
@@ -70,7 +71,10 @@ var (
 	accountPattern  = pattern(`^[a-z_][a-z0-9_-]{0,31}$`)
 	suitePattern    = pattern(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
 	debPattern      = pattern(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9A-Za-z][0-9A-Za-z.+:~-]*)?$`)
+	sha256Pattern   = pattern(`^[0-9a-f]{64}$`)
 	snapshotPattern = pattern(`^[0-9]{8}T[0-9]{6}Z$`)
+	scpPattern      = pattern(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^:]+$`)
+	refPattern      = pattern(`^[A-Za-z0-9_][A-Za-z0-9_./+@-]*$`)
 	rulePattern     = pattern(`^[a-z][a-z0-9-]*$`)
 	addressPattern  = pattern(`^(//[^:]*:)?(base|context|image|repository|secret|stage)\.[a-z][a-z0-9_-]*$`)
 	// imagePattern is the grammar of distribution/reference: repository, tag, digest.
@@ -109,6 +113,9 @@ var (
 	tagList   = listOf("a list of names with tags", formOf("a name with a tag", parseTag), distinctText)
 	owner     = formOf("an owner", parseOwner)
 	httpURL   = formOf("a URL", parseURL)
+	gitURL    = formOf("the URL of a repository", parseGitURL)
+	gitRef    = formOf("a branch, tag or commit", parseGitRef)
+	sha256Hex = matching("a SHA-256", sha256Pattern, strings.Repeat("0123456789abcdef", 4))
 	signal    = formOf("a signal", parseSignal)
 	sealList  = listOf("a list of what is sealed", formOf("a sealed name", parseSeal), distinctText)
 )
@@ -116,12 +123,14 @@ var (
 // oneOf is one of a few words.
 func oneOf(words ...string) valueType[string] {
 	allowed := list(words, "or")
-	return formOf(allowed, func(s string) (string, error) {
+	vt := formOf(allowed, func(s string) (string, error) {
 		if !slices.Contains(words, s) {
 			return "", fmt.Errorf("%q is not known%s; write %s", s, didYouMean(s, words), allowed)
 		}
 		return s, nil
 	})
+	vt.form.Words = words
+	return vt
 }
 
 // distinct is the end of a list whose elements must differ and be at least
@@ -297,3 +306,32 @@ var hostMap = mapOf("a map of host names to addresses", func(key, value string) 
 	}
 	return nil
 })
+
+// parseGitURL takes what the git program can be given without it being an
+// option or a helper's name (ext::sh -c …), which would run a command.
+func parseGitURL(s string) (string, error) {
+	scheme, rest, ok := strings.Cut(s, "://")
+	switch {
+	case strings.HasPrefix(s, "-") || strings.Contains(s, "::") || strings.ContainsAny(s, "\x00\n\r\t "):
+		return "", fmt.Errorf("%q is not the URL of a repository", s)
+	case ok && slices.Contains([]string{"https", "http", "ssh", "git", "file"}, scheme) && rest != "":
+	case !ok && scpPattern().MatchString(s):
+	default:
+		return "", fmt.Errorf("%q is not the URL of a repository; write https://, ssh://, git:// or file://, or user@host:path", s)
+	}
+	if u, err := url.Parse(s); ok && err == nil && u.User != nil {
+		if _, has := u.User.Password(); has {
+			return "", errors.New("the URL holds a password, which would be in the plan and the lock; leave it to git's credential helper")
+		}
+	}
+	return s, nil
+}
+
+// parseGitRef follows the parts of git-check-ref-format that keep a name from
+// being an option or a range.
+func parseGitRef(s string) (string, error) {
+	if !refPattern().MatchString(s) || strings.Contains(s, "..") || strings.HasSuffix(s, ".lock") || strings.HasSuffix(s, "/") {
+		return "", fmt.Errorf("%q is not the name of a branch or tag, nor a commit", s)
+	}
+	return s, nil
+}

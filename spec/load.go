@@ -177,7 +177,11 @@ func (ld *loader) readModule(dir string) {
 // parse reads and parses one file; it answers nil where there is no tree.
 func (ld *loader) parse(full string) *syntax.File {
 	name := ld.shown(full)
-	data, err := readRegular(full)
+	data, edited := ld.opts.Overlay[full]
+	var err error
+	if !edited {
+		data, err = readRegular(full)
+	}
 	if err != nil {
 		ld.diags.Errorf(diag.Range{File: name}, "File not read", "%s cannot be read: %s.", name, reason(err))
 		return nil

@@ -89,14 +89,34 @@ type Base struct {
 	Layout Attr[string] // absolute folder of an OCI layout on this machine
 }
 
-// Context is a folder whose files can be copied.
+// Context is files that can be copied: those of a folder, of a commit, or
+// what a URL gives. One of Path, Git and HTTP says which.
 type Context struct {
 	Addr    Addr
 	Range   diag.Range
+	Git     *Git
+	HTTP    *HTTP
 	Path    Attr[string] // below the workspace's root, slash-separated, "." for the root itself
 	Dir     string       // the same, absolute on this machine
 	Include Attr[[]string]
 	Exclude Attr[[]string]
+}
+
+// Git is a commit of a repository as a context. A Ref that is not a whole
+// commit id is pinned by the lock.
+type Git struct {
+	Range diag.Range
+	URL   Attr[string]
+	Ref   Attr[string] // a branch, a tag or 40 hexadecimal digits; default: the repository's HEAD
+}
+
+// HTTP is a file that is fetched, as a context. Without SHA256 the lock pins
+// what the URL gave.
+type HTTP struct {
+	Range  diag.Range
+	URL    Attr[string]
+	SHA256 Attr[string] // 64 hexadecimal digits
+	Unpack bool         // the context is what the archive holds, not the archive
 }
 
 // Secret is where a secret's bytes come from when a step is about to run.

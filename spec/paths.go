@@ -14,6 +14,7 @@ import (
 
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/eval"
+	"github.com/specbuild/specbuild/spec/grammar"
 )
 
 // Paths: in the image, in a context, and on the machine.
@@ -26,7 +27,7 @@ var (
 	sourceList   = oneOrListFilled("a path, or a list of paths and globs", formOf("a path or glob", parseSource))
 	globList     = listOf("a list of paths and globs", formOf("a path or glob", parseGlob), nil)
 
-	argv = valueType[[]string]{name: "a list of strings", typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]string, bool) {
+	argv = valueType[[]string]{name: "a list of strings", form: grammar.Value{Type: grammar.List, Elem: &grammar.Value{Type: grammar.String}}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]string, bool) {
 		v, ok := argvOrEmpty.from(d, in)
 		if ok && len(v) == 0 {
 			d.invalid(in.at(), "%s is empty; it needs at least the program.", in.name)
@@ -36,7 +37,7 @@ var (
 	}}
 	// argvOrEmpty is exec form: a string would need a shell to be split, and
 	// which one would be a guess.
-	argvOrEmpty = valueType[[]string]{name: "a list of strings", typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]string, bool) {
+	argvOrEmpty = valueType[[]string]{name: "a list of strings", form: grammar.Value{Type: grammar.List, Elem: &grammar.Value{Type: grammar.String}}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]string, bool) {
 		if in.v.Type() == cty.String {
 			d.invalid(in.at(), "%s is a list, the program and its arguments, each for itself: write %s. No shell sees it; a shell, where one is wanted, is its first element: [\"/bin/sh\", \"-c\", …].",
 				in.name, asList(in.v.AsString()))
@@ -65,7 +66,7 @@ var (
 		return s, nil
 	})
 	// cacheList is the short form of mount "cache".
-	cacheList = valueType[[]Mount]{name: "a list of absolute paths", typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]Mount, bool) {
+	cacheList = valueType[[]Mount]{name: "a list of absolute paths", form: grammar.Value{Type: grammar.List, Elem: &grammar.Value{Type: grammar.String}}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]Mount, bool) {
 		targets, ok := pathList.from(d, in)
 		if !ok {
 			return nil, false
@@ -188,7 +189,7 @@ func checkGlob(s string) error {
 }
 
 // folder is a folder of the workspace; its value is its path below the root.
-var folder = valueType[string]{name: "a folder", typ: cty.String, from: func(d *decoder, in input) (string, bool) {
+var folder = valueType[string]{name: "a folder", form: grammar.Value{Type: grammar.String}, typ: cty.String, from: func(d *decoder, in input) (string, bool) {
 	s, ok := text.from(d, in)
 	if !ok {
 		return "", false
@@ -235,7 +236,7 @@ func within(root, dir string) bool {
 }
 
 // secretFile is a file that need not be there yet, nor in the workspace.
-var secretFile = valueType[string]{name: "a path", typ: cty.String, from: func(d *decoder, in input) (string, bool) {
+var secretFile = valueType[string]{name: "a path", form: grammar.Value{Type: grammar.String}, typ: cty.String, from: func(d *decoder, in input) (string, bool) {
 	s, ok := text.from(d, in)
 	switch {
 	case !ok:

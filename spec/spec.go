@@ -49,4 +49,7 @@ type Options struct {
 	// Partial treats a variable without a value as unknown instead of
 	// reporting it: validate and editors.
 	Partial bool
+	// Overlay is text that is read instead of files, by absolute path: what
+	// an editor has not saved yet.
+	Overlay map[string][]byte
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/grammar"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -56,6 +57,7 @@ const (
 type row struct {
 	name     string
 	kind     string // "a string", "a list of strings"
+	form     grammar.Value
 	doc      string
 	def      string // the default as it is written, empty for none
 	required bool
@@ -77,7 +79,9 @@ type nested[T any] struct {
 	variant string
 	label   labelKind
 	max     int // 0: any number
+	step    bool
 	decode  func(d *decoder, t *T, src source)
+	grammar func() *grammar.Block
 }
 
 // source is a block as it was written, or as dynamic made it.
@@ -104,7 +108,7 @@ func withoutTarget(r *row) {
 
 // attr is a row whose field remembers its place.
 func attr[T, V any](name string, vt valueType[V], field func(*T) *Attr[V], doc string, opts ...option) attribute[T] {
-	r := newRow(name, vt.name, doc, opts)
+	r := newRow(name, vt.name, vt.form, doc, opts)
 	return attribute[T]{
 		row: r,
 		decode: func(d *decoder, t *T, a *hclsyntax.Attribute) {
@@ -133,7 +137,7 @@ func attrOr[T, V any](name string, vt valueType[V], field func(*T) *Attr[V], def
 
 // plain is a row for a field of which nobody asks for the place.
 func plain[T, V any](name string, vt valueType[V], field func(*T) *V, doc string, opts ...option) attribute[T] {
-	r := newRow(name, vt.name, doc, opts)
+	r := newRow(name, vt.name, vt.form, doc, opts)
 	return attribute[T]{
 		row: r,
 		decode: func(d *decoder, t *T, a *hclsyntax.Attribute) {
@@ -145,9 +149,9 @@ func plain[T, V any](name string, vt valueType[V], field func(*T) *V, doc string
 }
 
 // expression is a row whose expression is kept for later, unevaluated.
-func expression[T any](name, kind string, field func(*T) *hclsyntax.Attribute, doc string, opts ...option) attribute[T] {
+func expression[T any](name, kind string, form grammar.Type, field func(*T) *hclsyntax.Attribute, doc string, opts ...option) attribute[T] {
 	return attribute[T]{
-		row:    newRow(name, kind, doc, opts),
+		row:    newRow(name, kind, grammar.Value{Type: form}, doc, opts),
 		decode: func(_ *decoder, t *T, a *hclsyntax.Attribute) { *field(t) = *a },
 		given:  func(t *T) bool { return field(t).Expr != nil },
 	}
@@ -157,7 +161,7 @@ func expression[T any](name, kind string, field func(*T) *hclsyntax.Attribute, d
 // left out: a name that exists deserves another answer than one that does not.
 func unsupported[T any](name, instead string) attribute[T] {
 	return attribute[T]{
-		row: newRow(name, "", "not supported yet", nil),
+		row: newRow(name, "", grammar.Value{Type: grammar.Any}, "not supported yet", nil),
 		decode: func(d *decoder, _ *T, a *hclsyntax.Attribute) {
 			d.diags.Errorf(syntax.Range(a.NameRange), "Not supported yet",
 				"%q is part of the language, but this version of specbuild cannot do it. %s", name, instead)
@@ -165,8 +169,8 @@ func unsupported[T any](name, instead string) attribute[T] {
 	}
 }
 
-func newRow(name, kind, doc string, opts []option) row {
-	r := row{name: name, kind: kind, doc: doc}
+func newRow(name, kind string, form grammar.Value, doc string, opts []option) row {
+	r := row{name: name, kind: kind, form: form, doc: doc}
 	for _, o := range opts {
 		o(&r)
 	}
@@ -187,7 +191,14 @@ func variant[T, C any](b *block[C], label string, max int, add func(*T, *C)) nes
 				add(t, c)
 			}
 		},
+		grammar: b.grammar,
 	}
+}
+
+// step is the row of a block that makes a layer, in the order it is written.
+func step(n nested[draft]) nested[draft] {
+	n.step = true
+	return n
 }
 
 // unsupportedBlock is the row of a nested block that this version refuses.
@@ -202,6 +213,7 @@ func unsupportedBlock[T any](name, label, instead string) nested[T] {
 			d.diags.Errorf(src.header, "Not supported yet",
 				"%s is part of the language, but this version of specbuild cannot do it. %s", what, instead)
 		},
+		grammar: func() *grammar.Block { return &grammar.Block{Name: name} },
 	}
 }
 
@@ -249,7 +261,7 @@ func (b *block[T]) attribute(name string) (attribute[T], bool) {
 }
 
 // whenRow stands in every step, test and mount.
-var whenRow = row{name: "when", kind: boolean.name, def: "true", doc: "Leaves the block out where it is false."}
+var whenRow = row{name: "when", kind: boolean.name, form: boolean.form, def: "true", doc: "Leaves the block out where it is false."}
 
 // headerRange is the place of a block's name and labels.
 func headerRange(b *hclsyntax.Block) diag.Range {

@@ -33,17 +33,17 @@ func defaultShell() []string { return []string{"/bin/sh", "-eu", "-c"} }
 // stepRows are the blocks that make layers.
 func stepRows() []nested[draft] {
 	return []nested[draft]{
-		child(copyBlock, 0, func(b *draft, s *Copy) { b.Steps = append(b.Steps, s) }),
-		child(runBlock, 0, func(b *draft, s *Run) { b.Steps = append(b.Steps, s) }),
-		variant(packagesBlock, "deb", 0, func(b *draft, s *Packages) { b.Steps = append(b.Steps, s) }),
-		unsupportedBlock[draft]("packages", "apt", "packages \"deb\" installs the same packages without a package manager in the base; or call apt-get in a `run` with network = \"outbound\"."),
-		unsupportedBlock[draft]("packages", "apk", "Call apk in a `run` with network = \"outbound\"."),
-		unsupportedBlock[draft]("packages", "dnf", "Call dnf in a `run` with network = \"outbound\"."),
-		child(fileBlock, 0, func(b *draft, s *File) { b.Steps = append(b.Steps, s) }),
-		child(directoryBlock, 0, func(b *draft, s *Directory) { b.Steps = append(b.Steps, s) }),
-		child(symlinkBlock, 0, func(b *draft, s *Symlink) { b.Steps = append(b.Steps, s) }),
-		child(userBlock, 0, func(b *draft, s *User) { b.Steps = append(b.Steps, s) }),
-		child(groupBlock, 0, func(b *draft, s *Group) { b.Steps = append(b.Steps, s) }),
+		step(child(copyBlock, 0, func(b *draft, s *Copy) { b.Steps = append(b.Steps, s) })),
+		step(child(runBlock, 0, func(b *draft, s *Run) { b.Steps = append(b.Steps, s) })),
+		step(variant(packagesBlock, "deb", 0, func(b *draft, s *Packages) { b.Steps = append(b.Steps, s) })),
+		step(unsupportedBlock[draft]("packages", "apt", "packages \"deb\" installs the same packages without a package manager in the base; or call apt-get in a `run` with network = \"outbound\".")),
+		step(unsupportedBlock[draft]("packages", "apk", "Call apk in a `run` with network = \"outbound\".")),
+		step(unsupportedBlock[draft]("packages", "dnf", "Call dnf in a `run` with network = \"outbound\".")),
+		step(child(fileBlock, 0, func(b *draft, s *File) { b.Steps = append(b.Steps, s) })),
+		step(child(directoryBlock, 0, func(b *draft, s *Directory) { b.Steps = append(b.Steps, s) })),
+		step(child(symlinkBlock, 0, func(b *draft, s *Symlink) { b.Steps = append(b.Steps, s) })),
+		step(child(userBlock, 0, func(b *draft, s *User) { b.Steps = append(b.Steps, s) })),
+		step(child(groupBlock, 0, func(b *draft, s *Group) { b.Steps = append(b.Steps, s) })),
 	}
 }
 

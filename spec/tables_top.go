@@ -6,6 +6,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/grammar"
 )
 
 // The blocks that stand at the top of a file, but for stages and images.
@@ -61,8 +62,8 @@ var validationBlock = &block[validation]{
 	fixed: "a `variable` has one value for all platforms",
 	begin: func(v *validation, _ string, header diag.Range) { v.header = header },
 	attrs: []attribute[validation]{
-		expression("condition", "true or false", func(v *validation) *hclsyntax.Attribute { return &v.condition }, "what must be true of var.name.", required),
-		expression("error_message", "a string", func(v *validation) *hclsyntax.Attribute { return &v.message }, "what is asked of the value, in a sentence.", required),
+		expression("condition", "true or false", grammar.Bool, func(v *validation) *hclsyntax.Attribute { return &v.condition }, "what must be true of var.name.", required),
+		expression("error_message", "a string", grammar.String, func(v *validation) *hclsyntax.Attribute { return &v.message }, "what is asked of the value, in a sentence.", required),
 	},
 }
 
@@ -71,9 +72,9 @@ var variableBlock = &block[variable]{
 	fixed: "a `variable` has one value for all platforms",
 	begin: func(v *variable, label string, header diag.Range) { v.name, v.header = label, header },
 	attrs: []attribute[variable]{
-		expression("type", "a type", func(v *variable) *hclsyntax.Attribute { return &v.typ },
+		expression("type", "a type", grammar.TypeExpr, func(v *variable) *hclsyntax.Attribute { return &v.typ },
 			"string, number, bool, list(…), map(…), object({…}), or context, filesystem, secret, repository."),
-		expression("default", "a value", func(v *variable) *hclsyntax.Attribute { return &v.def },
+		expression("default", "a value", grammar.Any, func(v *variable) *hclsyntax.Attribute { return &v.def },
 			"the value if none is given; a variable without one must be set."),
 		attr("description", text, func(v *variable) *Attr[string] { return &v.description }, "what the variable is for."),
 	},
@@ -107,10 +108,29 @@ var contextBlock = &block[Context]{
 		unsupported[Context]("for_each", "Write one block for each."),
 	},
 	blocks: []nested[Context]{
-		unsupportedBlock[Context]("git", "", "Check the sources out below this folder, and use `path`."),
-		unsupportedBlock[Context]("http", "", "Fetch the file below this folder, and use `path`."),
+		child(gitBlock, 1, func(c *Context, g *Git) { c.Git = g }),
+		child(httpBlock, 1, func(c *Context, h *HTTP) { c.HTTP = h }),
 	},
 	one: []choice{{names: []string{"path", "git", "http"}}},
+}
+
+var gitBlock = &block[Git]{
+	name: "git", doc: "The files of a commit.",
+	begin: func(g *Git, _ string, header diag.Range) { g.Range = header },
+	attrs: []attribute[Git]{
+		attr("url", gitURL, func(g *Git) *Attr[string] { return &g.URL }, "the repository: https://, ssh://, git:// or file://, or user@host:path.", required),
+		attr("ref", gitRef, func(g *Git) *Attr[string] { return &g.Ref }, "a branch, a tag or a commit; default: the repository's HEAD. The lock pins the commit."),
+	},
+}
+
+var httpBlock = &block[HTTP]{
+	name: "http", doc: "A file that is fetched; its name is the last part of the URL's path.",
+	begin: func(h *HTTP, _ string, header diag.Range) { h.Range = header },
+	attrs: []attribute[HTTP]{
+		attr("url", httpURL, func(h *HTTP) *Attr[string] { return &h.URL }, "where it is, http:// or https://.", required),
+		attr("sha256", sha256Hex, func(h *HTTP) *Attr[string] { return &h.SHA256 }, "what it must be, 64 hexadecimal digits; default: what the lock holds."),
+		plain("unpack", boolean, func(h *HTTP) *bool { return &h.Unpack }, "whether the context is what the archive holds (tar, gz, xz, zst, bz2 or zip).", defaults("false")),
+	},
 }
 
 var secretBlock = &block[Secret]{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/eval"
+	"github.com/specbuild/specbuild/spec/grammar"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -19,6 +20,8 @@ import (
 // documentation, and the way from a value to it.
 type valueType[V any] struct {
 	name string
+	// form is the same for machines: schemas, YAML and editors.
+	form grammar.Value
 	// typ is a type that values must convert to; it judges what is not known
 	// yet. DynamicPseudoType accepts everything.
 	typ cty.Type
@@ -85,7 +88,7 @@ func (in input) source(d *decoder) []byte {
 
 // formOf is a value type written as a string of a certain form.
 func formOf[V any](name string, parse func(string) (V, error)) valueType[V] {
-	return valueType[V]{name: name, typ: cty.String, from: func(d *decoder, in input) (V, bool) {
+	return valueType[V]{name: name, form: grammar.Value{Type: grammar.String}, typ: cty.String, from: func(d *decoder, in input) (V, bool) {
 		var zero V
 		s, err := eval.String(in.v, in.expr, in.source(d))
 		if err != nil {
@@ -105,7 +108,7 @@ func formOf[V any](name string, parse func(string) (V, error)) valueType[V] {
 // itself, so a message points at the one that is wrong, and one that is not
 // known yet hides no other.
 func listOf[V any](name string, one valueType[V], finish func(d *decoder, in input, items []V) bool) valueType[[]V] {
-	return valueType[[]V]{name: name, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]V, bool) {
+	return valueType[[]V]{name: name, form: grammar.Value{Type: grammar.List, Elem: &one.form}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]V, bool) {
 		if !isSequence(in.v.Type()) {
 			d.invalid(in.at(), "%s is %s, not %s.", in.name, name, eval.Describe(in.v))
 			return nil, false
@@ -135,7 +138,7 @@ func listOf[V any](name string, one valueType[V], finish func(d *decoder, in inp
 // oneOrList takes a single value for a list of one.
 func oneOrList[V any](name string, one valueType[V]) valueType[[]V] {
 	many := listOf(name, one, nil)
-	return valueType[[]V]{name: name, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]V, bool) {
+	return valueType[[]V]{name: name, form: grammar.Value{Type: grammar.OneOrList, Elem: &one.form}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]V, bool) {
 		if in.v.Type().IsPrimitiveType() {
 			v, ok := one.from(d, in)
 			return []V{v}, ok
@@ -197,7 +200,7 @@ func (in input) entries() []entry {
 // mapOf is a map of names to texts; a null is kept as Unset. Values that are
 // not known yet are left out.
 func mapOf(name string, checkEntry func(key, value string) error) valueType[[]EnvVar] {
-	return valueType[[]EnvVar]{name: name, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]EnvVar, bool) {
+	return valueType[[]EnvVar]{name: name, form: grammar.Value{Type: grammar.Map, Elem: &grammar.Value{Type: grammar.String}}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]EnvVar, bool) {
 		if t := in.v.Type(); !t.IsObjectType() && !t.IsMapType() {
 			d.invalid(in.at(), "%s is %s, not %s.", in.name, name, eval.Describe(in.v))
 			return nil, false
@@ -235,15 +238,15 @@ func (d *decoder) entry(e entry, check func(key, value string) error) (EnvVar, b
 
 // reference is a value type of references to some kinds.
 func reference(kinds ...Kind) valueType[Addr] {
-	names := make([]string, len(kinds))
+	names, words := make([]string, len(kinds)), make([]string, len(kinds))
 	for i, k := range kinds {
-		names[i] = string(k)
+		names[i], words[i] = string(k), string(k)
 		if k != KindScratch {
 			names[i] += ".name"
 		}
 	}
 	allowed := plainList(names)
-	return valueType[Addr]{name: "a reference: " + allowed, typ: eval.RefType, from: func(d *decoder, in input) (Addr, bool) {
+	return valueType[Addr]{name: "a reference: " + allowed, form: grammar.Value{Type: grammar.Reference, Kinds: words}, typ: eval.RefType, from: func(d *decoder, in input) (Addr, bool) {
 		r, ok := eval.AsRef(in.v)
 		if !ok {
 			detail := "%s takes a reference, %s, not %s."
@@ -278,7 +281,7 @@ func plainList(names []string) string {
 
 // wholeNumber is a value type of integers within bounds.
 func wholeNumber(name string, least, most int64) valueType[int] {
-	return valueType[int]{name: name, typ: cty.Number, from: func(d *decoder, in input) (int, bool) {
+	return valueType[int]{name: name, form: grammar.Value{Type: grammar.Number}, typ: cty.Number, from: func(d *decoder, in input) (int, bool) {
 		i, err := eval.Int(in.v, least, most)
 		if err != nil {
 			d.refused(in, err)
@@ -289,7 +292,7 @@ func wholeNumber(name string, least, most int64) valueType[int] {
 
 var (
 	text    = formOf("a string", func(s string) (string, error) { return s, nil })
-	boolean = valueType[bool]{name: "true or false", typ: cty.Bool, from: func(d *decoder, in input) (bool, bool) {
+	boolean = valueType[bool]{name: "true or false", form: grammar.Value{Type: grammar.Bool}, typ: cty.Bool, from: func(d *decoder, in input) (bool, bool) {
 		b, err := eval.Bool(in.v)
 		if err != nil {
 			d.refused(in, err)
@@ -297,7 +300,7 @@ var (
 		return b, err == nil
 	}}
 	// yes is for what is only ever switched on.
-	yes = valueType[bool]{name: "true", typ: cty.Bool, from: func(d *decoder, in input) (bool, bool) {
+	yes = valueType[bool]{name: "true", form: grammar.Value{Type: grammar.Bool}, typ: cty.Bool, from: func(d *decoder, in input) (bool, bool) {
 		b, ok := boolean.from(d, in)
 		if ok && !b {
 			d.invalid(in.at(), "%s = false says nothing; leave it out.", in.name)
@@ -307,7 +310,7 @@ var (
 	count     = wholeNumber("a whole number", 1, math.MaxInt32)
 	exitCode  = wholeNumber("a whole number from 0 to 255", 0, 255)
 	accountID = wholeNumber("a user or group number", 0, math.MaxUint32-1)
-	cores     = valueType[float64]{name: "a number", typ: cty.Number, from: func(d *decoder, in input) (float64, bool) {
+	cores     = valueType[float64]{name: "a number", form: grammar.Value{Type: grammar.Number}, typ: cty.Number, from: func(d *decoder, in input) (float64, bool) {
 		f, err := eval.Number(in.v)
 		if err == nil && f.Sign() <= 0 {
 			err = fmt.Errorf("a number above 0 is needed, not %s", eval.Describe(in.v))

@@ -29,8 +29,8 @@ context "none" { # want: Missing attribute | one of "path"
 }
 
 context "git" {
-  git { # want: Not supported yet | Check the sources out
-    url = "https://example.com/x.git"
+  git { # want: Missing attribute | "url"
+    ref = "main"
   }
 }
 
