@@ -36,6 +36,9 @@ type state struct {
 	n   *dag.Node
 	def cache.DefID
 
+	above    []*state    // whose input it is
+	expected atomic.Bool // it was told to the sandbox
+
 	once   sync.Once
 	result result
 	err    error
@@ -59,7 +62,11 @@ func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.C
 	platform := ""
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
-		b.nodes[n.ID] = &state{n: n}
+		s := &state{n: n}
+		b.nodes[n.ID] = s
+		for _, in := range n.Inputs { // inputs come first
+			b.nodes[in].above = append(b.nodes[in].above, s)
+		}
 		if makes(n.Op) {
 			b.left.Add(1)
 			b.several = b.several || platform != "" && n.Meta.Platform != platform
@@ -110,6 +117,7 @@ func (b *build) resolve(ctx context.Context, s *state) (result, error) {
 		b.finished(s.n, r, time.Time{}, true)
 		return r, nil
 	}
+	b.expect(ctx, s)
 	ex, err := b.executor(ctx, s)
 	if err != nil {
 		return result{}, b.failed(s.n, err)

@@ -104,6 +104,43 @@ func (b *build) mountKeys(ctx context.Context, k *cache.Key, p *runPlan) error {
 	return nil
 }
 
+// expect tells the sandbox of the commands that will likely run, once a node
+// is not known by its definition: its own, and those of all that is made of
+// it, whose definitions are then new too. While inputs are made a process for
+// the next command can start. An action that turns out to be known makes that
+// vain, once.
+func (b *build) expect(ctx context.Context, s *state) {
+	if s.expected.Swap(true) {
+		return
+	}
+	switch op := s.n.Op.(type) {
+	case dag.Scratch, *dag.Local:
+		return // nobody remembers these: that they are not known says nothing
+	case *dag.Run:
+		if b.o.Machine.CanRun(op.Platform) == nil {
+			b.o.Sandbox.Expect(ctx, sandbox.Spec{Network: network(op), IDMap: b.o.Machine.IDMap()})
+		}
+	case *dag.Test:
+		if len(op.Args) > 0 && b.cannotTest(op) == nil {
+			b.o.Sandbox.Expect(ctx, sandbox.Spec{IDMap: b.o.Machine.IDMap()})
+		}
+	}
+	for _, above := range s.above {
+		b.expect(ctx, above)
+	}
+}
+
+func network(op *dag.Run) sandbox.Network {
+	switch op.Network {
+	case "outbound":
+		return sandbox.NetworkOutbound
+	case "host":
+		return sandbox.NetworkHost
+	default:
+		return sandbox.NetworkNone
+	}
+}
+
 // runStep runs the command and makes a layer of what it changed.
 func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 	dirs, err := b.lowers(ctx, p.chain)
@@ -263,14 +300,9 @@ func (b *build) sandboxSpec(ctx context.Context, p *runPlan, root sandbox.Root) 
 		ShmSize:  meta.Limits.Shm,
 		Limits:   sandbox.Limits{Memory: meta.Limits.Memory, CPUs: meta.Limits.CPUs, Pids: int64(meta.Limits.Pids)},
 		Timeout:  meta.Timeout,
+		Network:  network(op),
 		IDMap:    b.o.Machine.IDMap(),
 		Emulator: b.o.Machine.Emulator(op.Platform),
-	}
-	switch op.Network {
-	case "outbound":
-		spec.Network = sandbox.NetworkOutbound
-	case "host":
-		spec.Network = sandbox.NetworkHost
 	}
 	for _, h := range op.Hosts {
 		spec.Hosts = append(spec.Hosts, sandbox.Host{Name: h.Name, IP: h.Value})

@@ -58,7 +58,7 @@ func runInit() int {
 		return 1
 	}
 	var j job
-	if err := receive(controlFD, &j); err != nil {
+	if err := receiveJob(&j); err != nil {
 		return 1
 	}
 	if j.Off&guardFDs == 0 {
@@ -97,12 +97,50 @@ func send(r report) {
 	}
 }
 
+// receiveJob waits for the job. The command's output comes with it: a process
+// that waits has none.
+func receiveJob(j *job) error {
+	head, rights := make([]byte, 4), make([]byte, unix.CmsgSpace(2*4))
+	var n, m int
+	for err := error(unix.EINTR); err != nil; {
+		n, m, _, _, err = unix.Recvmsg(controlFD, head, rights, unix.MSG_CMSG_CLOEXEC)
+		if err != nil && !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:m])
+	if err != nil {
+		return err
+	}
+	if n == 0 || len(messages) != 1 {
+		return io.ErrUnexpectedEOF // the parent is gone
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return err
+	}
+	for i, fd := range fds { // standard output, standard error
+		if err := unix.Dup3(fd, 1+i, 0); err != nil {
+			return err
+		}
+		unix.Close(fd)
+	}
+	if err := readFull(controlFD, head[n:]); err != nil {
+		return err
+	}
+	return receiveBody(controlFD, head, j)
+}
+
 // receive reads one length-prefixed JSON value.
 func receive(fd int, v any) error {
 	head := make([]byte, 4)
 	if err := readFull(fd, head); err != nil {
 		return err
 	}
+	return receiveBody(fd, head, v)
+}
+
+func receiveBody(fd int, head []byte, v any) error {
 	body := make([]byte, binary.LittleEndian.Uint32(head))
 	if err := readFull(fd, body); err != nil {
 		return err

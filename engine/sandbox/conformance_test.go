@@ -20,7 +20,7 @@ func runners(t *testing.T) map[string]Runner {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	out := map[string]Runner{"native": Native(Options{})}
+	out := map[string]Runner{"native": Native(Options{}), "spare": spared{Native(Options{}).(*native)}}
 	if r, err := Runc(Options{}); err == nil {
 		out["runc"] = r
 	}
@@ -257,7 +257,7 @@ func TestOutputKeepsOrder(t *testing.T) {
 			s.Stdout, s.Stderr = &both, &both
 			run(t, r, s)
 			lines := strings.Split(strings.TrimSpace(both.String()), "\n")
-			if len(lines) != 200 || name == "native" && (lines[0] != "out 0" || lines[1] != "err 0" || lines[199] != "err 99") {
+			if len(lines) != 200 || name != "runc" && (lines[0] != "out 0" || lines[1] != "err 0" || lines[199] != "err 99") {
 				t.Errorf("%d lines, out of order: %q", len(lines), lines)
 			}
 			s.Root = newRoot(t)

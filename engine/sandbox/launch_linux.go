@@ -2,19 +2,14 @@ package sandbox
 
 import (
 	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Options say how a Runner works on this machine; the zero value is right.
@@ -28,46 +23,61 @@ type Options struct {
 // grace is how long a command has between SIGTERM and SIGKILL.
 const grace = time.Second
 
-type native struct {
+// launcher is what the implementations share.
+type launcher struct {
 	opts    Options
-	filters *filters
+	filters filters
+	spares  spares
 }
 
+// Expect implements Runner.
+func (l *launcher) Expect(ctx context.Context, s Spec) { l.spares.expect(ctx, birthOf(s)) }
+
+type native struct{ launcher }
+
 // Native is the sandbox in pure Go.
-func Native(opts Options) Runner { return native{opts, &filters{}} }
+func Native(opts Options) Runner { return &native{launcher{opts: opts}} }
 
 // Run implements Runner.
-func (n native) Run(ctx context.Context, s Spec) (Exit, error) {
+func (n *native) Run(ctx context.Context, s Spec) (Exit, error) {
 	if err := ctx.Err(); err != nil {
 		return Exit{}, err
 	}
-	j, err := newJob(s, n.filters)
+	j, err := newJob(s, &n.filters)
 	if err != nil {
 		return Exit{}, err
 	}
-	return launch(ctx, j, s, n.opts)
+	return n.launch(ctx, j, s)
 }
 
-// launch starts process 1, gives it the job and waits for the end of both.
-func launch(ctx context.Context, j job, s Spec, opts Options) (Exit, error) {
-	group, err := newCgroup(opts.CgroupRoot, s.Limits)
+// launch gives the job to a process 1 and waits for the end of both.
+func (l *launcher) launch(ctx context.Context, j job, s Spec) (Exit, error) {
+	group, err := newCgroup(l.opts.CgroupRoot, s.Limits)
 	if err != nil {
 		return Exit{}, err
 	}
 	defer group.remove()
-	// The kernel sends PDEATHSIG when the *thread* that forked ends.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	p, err := spawn(j, s)
+	b := birthOf(s)
+	p := l.spares.take(b)
+	defer p.kill()
+	out, err := newStreams(s.Stdout, s.Stderr)
 	if err != nil {
 		return Exit{}, err
 	}
-	defer p.control.Close()
-	if err := p.prepare(j, group); err != nil {
-		p.kill()
+	defer out.close()
+	if <-p.started; p.err != nil {
+		return Exit{}, p.err
+	}
+	if err := group.add(p.cmd.Process.Pid); err != nil {
 		return Exit{}, err
 	}
+	if err := p.give(j, out.stdout, out.stderr); err != nil {
+		return Exit{}, err
+	}
+	out.copy()
+	l.spares.refill(b)
 	exit, err := p.watch(ctx, s.Timeout)
+	out.wait()
 	emptyWork(s.Root.Work)
 	exit.OOM = group.oom(exit.Code == 128+int(syscall.SIGKILL))
 	return exit, err
@@ -83,108 +93,6 @@ func emptyWork(work string) {
 		_ = os.Chmod(filepath.Join(work, d), 0o700)
 	}
 	_ = os.RemoveAll(filepath.Join(work, "work")) // and if not, it is the caller's to remove
-}
-
-// process is a running process 1.
-type process struct {
-	cmd     *exec.Cmd
-	control *os.File
-}
-
-// spawn starts ourselves in new namespaces. It holds there until the job comes.
-func spawn(j job, s Spec) (*process, error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("make control socket: %w", err)
-	}
-	theirs, ours := os.NewFile(uintptr(pair[0]), "control"), os.NewFile(uintptr(pair[1]), "control")
-	defer theirs.Close()
-	self, err := ownProgram(j.UserNS || j.Off&guardExe != 0)
-	if err != nil {
-		ours.Close()
-		return nil, err
-	}
-	defer self.Close()
-	cmd := &exec.Cmd{
-		Path: fdPath(int(self.Fd())), Args: []string{initName},
-		// One CPU's worth of runtime, no collection: less to start.
-		Env: []string{"GOMAXPROCS=1", "GOGC=off"}, Dir: "/",
-		Stdout: s.Stdout, Stderr: s.Stderr, ExtraFiles: []*os.File{theirs},
-		SysProcAttr: &syscall.SysProcAttr{Cloneflags: cloneFlags(j), Pdeathsig: syscall.SIGKILL, Setsid: true},
-	}
-	if j.UserNS {
-		userNamespace(cmd.SysProcAttr, s.IDMap)
-	}
-	if err := cmd.Start(); err != nil {
-		ours.Close()
-		return nil, fmt.Errorf("%w: new namespaces: %w", ErrUnsupported, err)
-	}
-	return &process{cmd, ours}, nil
-}
-
-func cloneFlags(j job) uintptr {
-	flags := uintptr(syscall.CLONE_NEWNS)
-	for _, f := range []struct {
-		on   bool
-		flag uintptr
-	}{
-		{j.Off&guardPid == 0, syscall.CLONE_NEWPID},
-		{j.Off&guardIPC == 0, syscall.CLONE_NEWIPC},
-		{j.Off&guardUTS == 0, syscall.CLONE_NEWUTS},
-		{j.OwnNet, syscall.CLONE_NEWNET},
-		{j.UserNS, syscall.CLONE_NEWUSER},
-	} {
-		if f.on {
-			flags |= f.flag
-		}
-	}
-	return flags
-}
-
-// ownProgram opens this program by a read-only mount that exists nowhere but
-// in the descriptor: who gets hold of process 1's executable in spite of all
-// (CVE-2019-5736) cannot write to it. Mounting needs root; without it the
-// file is the user's own, and process 1 not to be inspected anyway.
-func ownProgram(plain bool) (*os.File, error) {
-	const self = "/proc/self/exe"
-	if !plain {
-		fd, err := clone(unix.AT_FDCWD, self, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID)
-		if err == nil {
-			return os.NewFile(uintptr(fd), self), nil
-		}
-	}
-	fd, err := unix.Open(self, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("open own program: %w", err)
-	}
-	return os.NewFile(uintptr(fd), self), nil
-}
-
-// prepare does what needs the child to exist and not to run yet.
-func (p *process) prepare(j job, group *cgroup) error {
-	if j.UserNS {
-		if err := mapIDs(p.cmd.Process.Pid, j.Spec.IDMap); err != nil {
-			return err
-		}
-	}
-	if err := group.add(p.cmd.Process.Pid); err != nil {
-		return err
-	}
-	text, err := json.Marshal(j)
-	if err != nil {
-		return fmt.Errorf("write job: %w", err)
-	}
-	head := binary.LittleEndian.AppendUint32(nil, uint32(len(text)))
-	if _, err := p.control.Write(append(head, text...)); err != nil {
-		return fmt.Errorf("hand the job to process 1: %w", err)
-	}
-	return nil
-}
-
-// kill ends process 1 and with it all of its namespace.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill() // it may have ended
-	_ = p.cmd.Wait()         // its status says nothing that the reports do not
 }
 
 // outcome gathers the reports of process 1.

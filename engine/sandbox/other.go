@@ -30,6 +30,9 @@ func Runc(Options) (Runner, error) { return nil, unsupported() }
 // CleanCgroups removes cgroups of runs that were killed: here are none.
 func CleanCgroups(string) error { return nil }
 
+// Expect implements Runner.
+func (nowhere) Expect(context.Context, Spec) {}
+
 // Run implements Runner.
 func (nowhere) Run(context.Context, Spec) (Exit, error) { return Exit{}, unsupported() }
 

@@ -28,7 +28,7 @@ func Probe(opts Options) Capability {
 	c.tryOverlay()
 	c.tryCgroup(opts.CgroupRoot)
 	if r, err := Runc(opts); err == nil {
-		c.RuncPath = r.(runc).path
+		c.RuncPath = r.(*runc).path
 		c.find("runc", true, c.RuncPath, "")
 	} else {
 		c.find("runc", false, err.Error(), "not needed: it is the second implementation (--sandbox=runc)")

@@ -18,9 +18,8 @@ import (
 )
 
 type runc struct {
-	opts    Options
-	path    string
-	filters *filters
+	launcher
+	path string
 }
 
 // Runc is the sandbox through an installed runc, which must be run by root.
@@ -39,18 +38,18 @@ func Runc(opts Options) (Runner, error) {
 	if os.Geteuid() != 0 {
 		return nil, fmt.Errorf("%w: runc is run by root only; without root use the built-in sandbox", ErrUnsupported)
 	}
-	return runc{opts, full, &filters{}}, nil
+	return &runc{launcher{opts: opts}, full}, nil
 }
 
 // Run implements Runner.
-func (r runc) Run(ctx context.Context, s Spec) (Exit, error) {
+func (r *runc) Run(ctx context.Context, s Spec) (Exit, error) {
 	if err := ctx.Err(); err != nil {
 		return Exit{}, err
 	}
 	if s.IDMap.Kind != IDMapFull || s.Emulator != nil {
 		return Exit{}, fmt.Errorf("%w: runc is used with all ids and without emulator only", ErrUnsupported)
 	}
-	j, err := newJob(s, r.filters)
+	j, err := newJob(s, &r.filters)
 	if err != nil {
 		return Exit{}, err
 	}
@@ -61,8 +60,7 @@ func (r runc) Run(ctx context.Context, s Spec) (Exit, error) {
 		j.Staging = os.TempDir()
 	}
 	defer removeNamed(r.opts.CgroupRoot, j.State) // runc does it unless it was killed
-	exit, err := launch(ctx, j, s, r.opts)
-	return exit, err
+	return r.launch(ctx, j, s)
 }
 
 // removeNamed removes the cgroups that runc made under our own.

@@ -32,6 +32,11 @@ type Runner interface {
 	// about the sandbox, wraps ErrCommand when the command could not be
 	// started in the root, and is ctx's when that ended first.
 	Run(ctx context.Context, s Spec) (Exit, error)
+	// Expect says that a run like s will likely be asked for before ctx ends,
+	// so that what a run needs first can be started already. Only Network and
+	// IDMap of s count. It may be called once for every run to come, costs
+	// nothing to speak of, and what was started in vain ends with ctx.
+	Expect(ctx context.Context, s Spec)
 }
 
 // Errors that callers tell apart.

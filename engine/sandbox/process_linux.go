@@ -1,0 +1,191 @@
+package sandbox
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// birth is what a process 1 is started with and cannot become later: its
+// namespaces and the ids in them. It is all that it knows of a run until the
+// job comes.
+type birth struct {
+	ids    IDMap
+	ownNet bool
+	off    guard
+}
+
+func birthOf(s Spec) birth { return birth{s.IDMap, s.Network == NetworkNone, s.off} }
+
+// key tells births apart.
+func (b birth) key() string { return fmt.Sprint(b) }
+
+func (b birth) userNS() bool { return b.ids.Kind != IDMapFull }
+
+func (b birth) cloneFlags() uintptr {
+	flags := uintptr(syscall.CLONE_NEWNS)
+	for _, f := range []struct {
+		on   bool
+		flag uintptr
+	}{
+		{b.off&guardPid == 0, syscall.CLONE_NEWPID},
+		{b.off&guardIPC == 0, syscall.CLONE_NEWIPC},
+		{b.off&guardUTS == 0, syscall.CLONE_NEWUTS},
+		{b.ownNet, syscall.CLONE_NEWNET},
+		{b.userNS(), syscall.CLONE_NEWUSER},
+	} {
+		if f.on {
+			flags |= f.flag
+		}
+	}
+	return flags
+}
+
+// process is a process 1, of one run. It may be handed its job once.
+type process struct {
+	started chan struct{} // closed when it runs, or err says why it does not
+	ended   chan struct{} // closed when it is gone, with its whole pid namespace
+	err     error
+	cmd     *exec.Cmd
+	control *os.File
+}
+
+// newProcess starts a process 1 and does not wait until it runs.
+func newProcess(b birth) *process {
+	p := &process{started: make(chan struct{}), ended: make(chan struct{})}
+	go p.keep(b)
+	return p
+}
+
+// keep stays with the process to its end, on one thread: the kernel sends
+// PDEATHSIG when the *thread* that forked ends.
+func (p *process) keep(b birth) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	defer close(p.ended)
+	p.err = p.spawn(b)
+	close(p.started)
+	if p.err == nil {
+		_ = p.cmd.Wait() // its status says nothing that the reports do not
+	}
+}
+
+// spawn starts ourselves in new namespaces. There it holds until the job
+// comes.
+func (p *process) spawn(b birth) error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("make control socket: %w", err)
+	}
+	theirs := os.NewFile(uintptr(pair[0]), "control")
+	defer theirs.Close()
+	// What waits for reports is then a goroutine, and not a thread.
+	err = unix.SetNonblock(pair[1], true)
+	p.control = os.NewFile(uintptr(pair[1]), "control")
+	if err == nil {
+		err = p.exec(b, theirs)
+	}
+	if err != nil {
+		p.control.Close()
+	}
+	return err
+}
+
+func (p *process) exec(b birth, control *os.File) error {
+	self, err := ownProgram(b.userNS() || b.off&guardExe != 0)
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+	p.cmd = &exec.Cmd{
+		Path: fdPath(int(self.Fd())), Args: []string{initName},
+		// One CPU's worth of runtime, no collection: less to start.
+		Env: []string{"GOMAXPROCS=1", "GOGC=off"}, Dir: "/", ExtraFiles: []*os.File{control},
+		SysProcAttr: &syscall.SysProcAttr{Cloneflags: b.cloneFlags(), Pdeathsig: syscall.SIGKILL, Setsid: true},
+	}
+	if b.userNS() {
+		userNamespace(p.cmd.SysProcAttr, b.ids)
+	}
+	if err := p.cmd.Start(); err != nil {
+		return fmt.Errorf("%w: new namespaces: %w", ErrUnsupported, err)
+	}
+	if err := mapIDs(p.cmd.Process.Pid, b.ids); err != nil {
+		_ = p.cmd.Process.Kill() // it may have ended
+		_ = p.cmd.Wait()
+		return err
+	}
+	return nil
+}
+
+// ownProgram opens this program by a read-only mount that exists nowhere but
+// in the descriptor: who gets hold of process 1's executable in spite of all
+// (CVE-2019-5736) cannot write to it. Mounting needs root; without it the
+// file is the user's own, and process 1 not to be inspected anyway.
+func ownProgram(plain bool) (*os.File, error) {
+	const self = "/proc/self/exe"
+	if !plain {
+		fd, err := clone(unix.AT_FDCWD, self, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID)
+		if err == nil {
+			return os.NewFile(uintptr(fd), self), nil
+		}
+	}
+	fd, err := unix.Open(self, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open own program: %w", err)
+	}
+	return os.NewFile(uintptr(fd), self), nil
+}
+
+// give hands the job over, with the files that the command is to print to.
+func (p *process) give(j job, stdout, stderr *os.File) error {
+	text, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("write job: %w", err)
+	}
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(text)))
+	rights := unix.UnixRights(int(stdout.Fd()), int(stderr.Fd()))
+	raw, err := p.control.SyscallConn()
+	if err == nil {
+		var sent error
+		err = raw.Write(func(fd uintptr) bool {
+			sent = unix.Sendmsg(int(fd), head, rights, nil, unix.MSG_NOSIGNAL)
+			return sent != unix.EAGAIN
+		})
+		if err == nil {
+			err = sent
+		}
+	}
+	if err == nil {
+		_, err = p.control.Write(text)
+	}
+	if err != nil {
+		return fmt.Errorf("hand the job to process 1: %w", err)
+	}
+	return nil
+}
+
+// gone says whether the process has ended, or never ran.
+func (p *process) gone() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// kill ends process 1 and with it all of its pid namespace, and waits for it.
+func (p *process) kill() {
+	<-p.started
+	if p.err == nil {
+		_ = p.cmd.Process.Kill() // it may have ended
+		<-p.ended
+		p.control.Close()
+	}
+}
