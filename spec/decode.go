@@ -22,6 +22,8 @@ type decoder struct {
 	fixed string
 	// iterators are the names that enclosing dynamic blocks bind.
 	iterators []string
+	// each is true in a block with for_each.
+	each bool
 	// dry checks names and evaluates nothing: the inside of `when = false`,
 	// whose values may be impossible just because the block is left out.
 	dry bool
@@ -79,6 +81,8 @@ func (b *block[T]) decodeAttributes(d *decoder, t *T, body *hclsyntax.Body) bool
 		case ok:
 			row.decode(d, t, a)
 		case b.when && a.Name == whenRow.name:
+		case b.open != nil:
+			b.open(t, a)
 		default:
 			clean = false
 			d.unknownAttribute(b.name, a, b.attrNames(), b.blockNames())

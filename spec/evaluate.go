@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"context"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,128 +12,170 @@ import (
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
-// module evaluates what of a module does not depend on a platform, into the
-// Spec, and each body once with the target not known.
-func (ld *loader) module(ctx context.Context, m *module, in *inputs, ev *bodies) {
-	before := len(ld.diags)
-	m.evaluateVariables(in, ld.opts.Partial, &ld.diags)
+func (ld *loader) newModule(f *folder, addr string) *module {
+	return &module{
+		folder: f, addr: addr, build: ld.opts.Build, load: ld.shared,
+		each: map[*declaration]*elementsOf{}, children: map[string]*children{}, usesTarget: map[string]bool{},
+	}
+}
+
+// instantiate gives a module its variables and finds what its names stand
+// for, those of the modules that it calls first.
+func (ld *loader) instantiate(m *module, in inputs) *evaluated {
 	e := &evaluated{
-		mod: m, order: m.orderLocals(&ld.diags),
+		mod: m, number: len(ld.shared.modules),
 		scopes: map[Platform]*scope{}, drafts: map[instance]*drafted{}, memo: map[instance]*answer{},
 	}
-	ev.modules[m.address()] = e
-	sc := e.scope(Platform{})
-	ld.diags = append(ld.diags, sc.diags...)
-	d := &decoder{mod: m, diags: &ld.diags, ctx: sc.ctx}
-	// Secrets come first: mounts ask whether one is an agent.
-	for _, decl := range m.order {
-		if decl.addr.Kind == KindSecret {
-			ld.declaration(d, decl)
+	ld.shared.modules[m.addr] = e
+	var l diag.List
+	m.evaluateVariables(in, ld.opts.Partial, &l)
+	ld.tell(m, l)
+	ld.define(e)
+	return e
+}
+
+// tell reports what is wrong in a module, unless the same was said of another
+// module of the same folder.
+func (ld *loader) tell(m *module, l diag.List) {
+	fresh := ld.said.without(l)
+	if notes := m.within(); notes != nil {
+		for i := range fresh {
+			fresh[i].Notes = append(fresh[i].Notes, notes...)
 		}
 	}
-	for _, decl := range m.order {
-		if ctx.Err() != nil {
-			ld.diags.Errorf(diag.Range{}, "Interrupted", "The spec was not read to its end: %s.", ctx.Err())
-			return
-		}
-		if decl.addr.Kind != KindSecret {
-			ld.declaration(d, decl)
+	ld.said.add(fresh)
+	ld.diags = append(ld.diags, fresh...)
+}
+
+// declarations decodes all that is neither stage nor image into the Spec.
+// Secrets come first: mounts ask whether one is an agent.
+func (ld *loader) declarations(e *evaluated) {
+	var l diag.List
+	d := &decoder{mod: e.mod, diags: &l, ctx: e.scope(Platform{}).ctx}
+	for _, secrets := range []bool{true, false} {
+		for _, decl := range e.mod.order {
+			if (decl.kind == KindSecret) == secrets {
+				e.mod.elements(d, decl, func(d *decoder, key string, known bool) {
+					ld.declaration(d, decl, key, known)
+				})
+			}
 		}
 	}
-	ld.bodies(e)
-	for _, b := range m.waivers {
+	for _, b := range e.mod.waivers {
 		w, _ := waiverBlock.decode(d, source{body: b.Body, header: headerRange(b)})
-		m.checkWaived(w, &ld.diags)
+		e.mod.checkWaived(w, &l)
 		ld.spec.Waivers = append(ld.spec.Waivers, w)
 	}
-	if c := m.blocks[KindContext]["default"]; c.block == nil {
+	if c := e.mod.blocks[KindContext]["default"]; c != nil && c.block == nil {
 		ld.spec.Contexts = append(ld.spec.Contexts, &Context{
-			Addr: c.addr, Path: Attr[string]{V: m.dir}, Dir: ld.absolute(m.dir),
+			Addr: e.mod.addrOf(c, ""), Path: Attr[string]{V: e.mod.below()}, Dir: e.mod.absolute(e.mod.dir),
 		})
 	}
-	e.reported = seen{}
-	e.reported.add(ld.diags[before:])
+	ld.tell(e.mod, l)
+}
+
+// below is the folder as the plan names it: below the workspace's root, or
+// within what was fetched.
+func (f *folder) below() string {
+	if f.fetched != "" {
+		return f.address()
+	}
+	return f.dir
 }
 
 // checkWaived looks whether an address of the module names something. One of
 // another module may not be loaded: the planner judges it.
 func (m *module) checkWaived(w *Waiver, l *diag.List) {
-	if !w.Address.usable() || strings.HasPrefix(w.Address.V, "//") {
+	if !w.Address.usable() || strings.HasPrefix(w.Address.V, "//") || strings.HasPrefix(w.Address.V, moduleWord+".") {
 		return
 	}
 	kind, name, _ := strings.Cut(w.Address.V, ".")
+	name, _, _ = strings.Cut(name, "[")
 	if names := m.declared(Kind(kind)); !slices.Contains(names, name) {
 		l.Errorf(w.Address.Range, "Unknown address", "There is no %s in this folder%s, so the waiver sets nothing aside.", w.Address.V, didYouMean(name, names))
 	}
 }
 
-// declaration decodes one named block into the Spec.
-func (ld *loader) declaration(d *decoder, decl *declaration) {
-	src := decl.source()
-	switch decl.addr.Kind {
+// declaration decodes one named block into the Spec. One whose keys are not
+// known is decoded for its mistakes only.
+func (ld *loader) declaration(d *decoder, decl *declaration, key string, known bool) {
+	src, addr, s := decl.source(), d.mod.addrOf(decl, key), ld.spec
+	switch decl.kind {
 	case KindBase:
 		b, _ := baseBlock.decode(d, src)
-		b.Addr = decl.addr
-		if b.Layout.usable() {
-			b.Layout.V = ld.absolute(b.Layout.V)
+		if b.Addr = addr; b.Layout.usable() {
+			b.Layout.V = d.mod.absolute(b.Layout.V)
 		}
-		ld.spec.Bases = append(ld.spec.Bases, b)
+		keep(&s.Bases, b, known)
 	case KindContext:
 		c, _ := contextBlock.decode(d, src)
-		c.Addr = decl.addr
-		if c.Path.Set {
-			c.Dir = ld.absolute(c.Path.V)
+		if c.Addr = addr; c.Path.Set {
+			c.Dir = d.mod.absolute(c.Path.V)
 		}
-		ld.spec.Contexts = append(ld.spec.Contexts, c)
+		if c.Path.Set && d.mod.fetched != "" {
+			d.diags.Errorf(c.Path.Range, "Not for modules from outside", "A module that is fetched has its own folder, context.default, and no other. Take further ones as variables of type context.")
+		}
+		keep(&s.Contexts, c, known)
 	case KindSecret:
-		s, _ := secretBlock.decode(d, src)
-		s.Addr = decl.addr
-		d.mod.secrets[s.Addr.Name] = s
-		ld.spec.Secrets = append(ld.spec.Secrets, s)
+		sec, _ := secretBlock.decode(d, src)
+		sec.Addr = addr
+		ld.shared.secrets[addr] = sec
+		keep(&s.Secrets, sec, known)
 	case KindRepository:
 		r, _ := repositoryBlock.decode(d, src)
-		r.Addr = decl.addr
-		ld.spec.Repositories = append(ld.spec.Repositories, r)
+		r.Addr = addr
+		keep(&s.Repositories, r, known)
+	}
+}
+
+func keep[T any](list *[]*T, v *T, known bool) {
+	if known {
+		*list = append(*list, v)
 	}
 }
 
 // bodies evaluates each stage and image once, with the target not known.
 func (ld *loader) bodies(e *evaluated) {
+	var l diag.List
+	d := &decoder{mod: e.mod, diags: &l, ctx: e.scope(Platform{}).ctx}
 	for _, decl := range e.mod.order {
-		addr := decl.addr
-		if addr.Kind != KindStage && addr.Kind != KindImage {
+		if decl.kind != KindStage && decl.kind != KindImage {
 			continue
 		}
-		b := e.draft(addr, Platform{})
-		ld.diags = append(ld.diags, b.diags...)
-		e.chain(b, Platform{}, &ld.diags)
-		if addr.Kind == KindStage {
-			ld.spec.Stages = append(ld.spec.Stages, &StageDecl{Addr: addr, Range: b.Range})
-			continue
-		}
-		b.decl.Addr, b.decl.Range = addr, b.Range
-		ld.spec.Images = append(ld.spec.Images, &b.decl)
+		e.mod.elements(d, decl, func(d *decoder, key string, known bool) {
+			if !known {
+				decodeBody(d, decl, e.mod.addrOf(decl, ""))
+				return
+			}
+			addr := e.mod.addrOf(decl, key)
+			b := e.draft(addr, Platform{})
+			*d.diags = append(*d.diags, b.diags...)
+			ld.eval.chain(b, Platform{}, d.diags)
+			if decl.kind == KindStage {
+				ld.spec.Stages = append(ld.spec.Stages, &StageDecl{Addr: addr, Range: b.Range})
+				return
+			}
+			b.decl.Addr, b.decl.Range = addr, b.Range
+			ld.spec.Images = append(ld.spec.Images, &b.decl)
+		})
 	}
+	ld.tell(e.mod, l)
 }
 
 // absolute is a folder below the root on this machine. Only Dir and Layout
 // hold such paths, and no key does.
-func (ld *loader) absolute(rel string) string {
-	return filepath.Join(ld.spec.Root, filepath.FromSlash(rel))
-}
-
-func (decl *declaration) source() source {
-	return source{label: decl.addr.Name, body: decl.block.Body, header: headerRange(decl.block)}
+func (f *folder) absolute(rel string) string {
+	return filepath.Join(f.root, filepath.FromSlash(rel))
 }
 
 // decodeBody evaluates a stage or image in the decoder's scope.
-func decodeBody(d *decoder, decl *declaration) *draft {
+func decodeBody(d *decoder, decl *declaration, addr Addr) *draft {
 	table := stageBlock
-	if decl.addr.Kind == KindImage {
+	if decl.kind == KindImage {
 		table = imageBlock
 	}
 	b, _ := table.decode(d, decl.source())
-	b.Addr = decl.addr
+	b.Addr = addr
 	for _, s := range b.Steps {
 		if c, ok := s.(*Copy); ok && !c.From.Set {
 			c.From.V = d.mod.defaultContext()
@@ -151,15 +192,18 @@ func decodeBody(d *decoder, decl *declaration) *draft {
 }
 
 // bodies evaluates stages and images for targets. It is what At does.
-type bodies struct{ modules map[string]*evaluated }
+type bodies struct {
+	mu       sync.Mutex // over all modules: chains go from one to another both ways
+	shared   *shared
+	reported seen // what Load said
+}
 
 // evaluated is a module with what was evaluated of it so far.
 type evaluated struct {
-	mod      *module
-	order    []string // of the locals
-	reported seen     // what Load said
+	mod    *module
+	number int // callers before those that they call
+	order  []definition
 
-	mu     sync.Mutex
 	scopes map[Platform]*scope
 	drafts map[instance]*drafted
 	memo   map[instance]*answer
@@ -186,18 +230,6 @@ type answer struct {
 	diags diag.List
 }
 
-// scope is the names of the module for one target. It is made once for all
-// bodies: a local that reads a file is evaluated once a target, not once a use.
-func (e *evaluated) scope(target Platform) *scope {
-	if s, ok := e.scopes[target]; ok {
-		return s
-	}
-	s := &scope{}
-	s.ctx = e.mod.scopeFor(target, e.order, &s.diags)
-	e.scopes[target] = s
-	return s
-}
-
 // draft evaluates a stage or image of the module; it is nil if there is none.
 // The zero target is one that is not known.
 func (e *evaluated) draft(addr Addr, target Platform) *drafted {
@@ -205,19 +237,31 @@ func (e *evaluated) draft(addr Addr, target Platform) *drafted {
 		return b
 	}
 	decl := e.mod.blocks[addr.Kind][addr.Name]
-	if decl == nil || addr.Key != "" || addr.Kind != KindStage && addr.Kind != KindImage {
+	if decl == nil || addr.Kind != KindStage && addr.Kind != KindImage {
+		return nil
+	}
+	ctx, ok := e.mod.eachContext(e.scope(target).ctx, decl, addr.Key)
+	if !ok {
 		return nil
 	}
 	b := &drafted{}
-	b.draft = decodeBody(&decoder{mod: e.mod, diags: &b.diags, ctx: e.scope(target).ctx}, decl)
+	b.draft = decodeBody(&decoder{mod: e.mod, diags: &b.diags, ctx: ctx, each: decl.forEach != nil}, decl, addr)
 	e.drafts[instance{addr, target}] = b
 	return b
 }
 
+// draft finds a stage or image of any module.
+func (b *bodies) draft(addr Addr, target Platform) *drafted {
+	if e := b.shared.modules[addr.Module]; e != nil {
+		return e.draft(addr, target)
+	}
+	return nil
+}
+
 // chain judges a body by those that it is built on.
-func (e *evaluated) chain(b *drafted, target Platform, l *diag.List) {
-	checkChain(b.draft, func(addr Addr) *draft {
-		if below := e.draft(addr, target); below != nil {
+func (b *bodies) chain(d *drafted, target Platform, l *diag.List) {
+	checkChain(d.draft, func(addr Addr) *draft {
+		if below := b.draft(addr, target); below != nil {
 			return below.draft
 		}
 		return nil
@@ -225,15 +269,15 @@ func (e *evaluated) chain(b *drafted, target Platform, l *diag.List) {
 }
 
 func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
-	if e := b.modules[addr.Module]; e != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e := b.shared.modules[addr.Module]; e != nil {
 		key := instance{addr, target}
 		if a, ok := e.memo[key]; ok {
 			return a.body, a.diags
 		}
 		if d := e.draft(addr, target); d != nil {
-			a := e.answer(d, target)
+			a := b.answer(e, d, target)
 			e.memo[key] = a
 			return a.body, a.diags
 		}
@@ -245,17 +289,18 @@ func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
 
 // answer is what At gives: the body if nothing is wrong with it, and what
 // Load could not say without the target.
-func (e *evaluated) answer(d *drafted, target Platform) *answer {
+func (b *bodies) answer(e *evaluated, d *drafted, target Platform) *answer {
 	all := slices.Concat(e.scope(target).diags, d.diags)
-	e.chain(d, target, &all)
+	b.chain(d, target, &all)
 	a := &answer{}
 	if !all.HasErrors() {
 		a.body = &d.Body
 	}
-	for _, dg := range e.reported.without(all).Sorted() {
+	for _, dg := range b.reported.without(all).Sorted() {
 		if target != (Platform{}) {
 			dg.Detail = fmt.Sprintf("%s (For the target %s.)", dg.Detail, target)
 		}
+		dg.Notes = append(dg.Notes, e.mod.within()...)
 		a.diags = append(a.diags, dg)
 	}
 	return a

@@ -103,7 +103,8 @@ func tryForm(t *testing.T, f form, text string) (any, diag.List, bool) {
 		t.Fatalf("%s: %v", text, problems)
 	}
 	var l diag.List
-	m := &module{dir: ".", files: map[string]*syntax.File{"x": {Name: "x", Bytes: []byte(text)}}}
+	m := &module{folder: newFolder("", ".")}
+	m.files["x"] = &syntax.File{Name: "x", Bytes: []byte(text)}
 	expr, ok := parsed.(hclsyntax.Expression)
 	if !ok {
 		t.Fatalf("%s is a %T", text, parsed)
@@ -166,7 +167,7 @@ func TestReferenceKinds(t *testing.T) {
 	}{{KindScratch, true}, {KindBase, true}, {KindStage, false}, {KindSecret, false}} {
 		var l diag.List
 		expr := &hclsyntax.LiteralValueExpr{Val: eval.RefValue(eval.Ref{Kind: string(c.kind), Module: "//m", Name: "n", Key: "k"})}
-		a, ok := vt.from(&decoder{mod: &module{}, diags: &l}, input{v: expr.Val, expr: expr, name: "from"})
+		a, ok := vt.from(&decoder{mod: &module{folder: newFolder("", ".")}, diags: &l}, input{v: expr.Val, expr: expr, name: "from"})
 		if ok != c.ok || ok == (len(l) > 0) {
 			t.Errorf("%s: taken %t, %v", c.kind, ok, l)
 		}

@@ -11,7 +11,7 @@ func Grammar() *grammar.Block {
 		Blocks: []*grammar.Block{
 			top(specbuildBlock.grammar(), 1), top(variableBlock.grammar(), 0), top(localsGrammar(), 0), top(baseBlock.grammar(), 0),
 			top(contextBlock.grammar(), 0), top(secretBlock.grammar(), 0), top(repositoryBlock.grammar(), 0),
-			top(stageBlock.grammar(), 0), top(imageBlock.grammar(), 0), top(waiverBlock.grammar(), 0),
+			top(stageBlock.grammar(), 0), top(imageBlock.grammar(), 0), top(moduleBlock.grammar(), 0), top(waiverBlock.grammar(), 0),
 		},
 	}
 }
@@ -21,7 +21,8 @@ func WorkspaceGrammar() *grammar.Block {
 	return &grammar.Block{
 		Doc: "A workspace: the file specbuild.hcl in the folder that holds all modules.",
 		Blocks: []*grammar.Block{
-			top(specbuildBlock.grammar(), 1), top(workspaceBlock.grammar(), 1),
+			top(specbuildBlock.grammar(), 1), top(workspaceBlock.grammar(), 1), top(variableBlock.grammar(), 0), top(localsGrammar(), 0),
+			top(baseBlock.grammar(), 0), top(contextBlock.grammar(), 0), top(secretBlock.grammar(), 0), top(repositoryBlock.grammar(), 0),
 		},
 	}
 }
@@ -37,7 +38,7 @@ func localsGrammar() *grammar.Block {
 
 // grammar is the table without what it does.
 func (b *block[T]) grammar() *grammar.Block {
-	out := &grammar.Block{Name: b.name, Label: labelOf(b.label), Doc: b.doc, Dynamic: len(b.blocks) > 0 && b.name != dynamicName}
+	out := &grammar.Block{Name: b.name, Label: labelOf(b.label), Doc: b.doc, Dynamic: len(b.blocks) > 0 && b.name != dynamicName, Open: b.open != nil}
 	for _, a := range b.attrs {
 		out.Attributes = append(out.Attributes, a.grammar())
 	}

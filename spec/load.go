@@ -26,82 +26,70 @@ import (
 // The Spec is nil if nothing could be read; after errors it holds what was
 // right and must not be planned. The diagnostics are sorted.
 func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
-	ld := &loader{opts: opts, spec: &Spec{Build: opts.Build, Files: map[string][]byte{}}}
-	if !ld.read(ctx) {
+	s := &shared{secrets: map[Addr]*Secret{}, modules: map[string]*evaluated{}}
+	ld := &loader{
+		ctx: ctx, opts: opts, spec: &Spec{Build: opts.Build, Files: map[string][]byte{}},
+		shared: s, said: seen{}, folders: map[string]*folder{}, libraries: map[string]*eval.Library{},
+	}
+	ld.eval = &bodies{shared: s, reported: ld.said}
+	if !ld.read() {
 		return nil, ld.diags.Sorted()
 	}
-	spec := ld.evaluate(ctx)
-	return spec, ld.diags.Sorted()
+	ld.evaluate()
+	return ld.spec, ld.diags.Sorted()
 }
 
 // loader is the state of one Load.
 type loader struct {
-	opts    Options
-	diags   diag.List
-	spec    *Spec
-	modules []*module
-	asked   []asked
+	ctx    context.Context
+	opts   Options
+	diags  diag.List
+	spec   *Spec
+	shared *shared
+	eval   *bodies
+	said   seen // reported mistakes of modules
+
+	requests  []request
+	workspace *folder // what specbuild.hcl declares
+	members   []string
+	roots     []*root
+	folders   map[string]*folder // by absolute folder; nil for one that is wrong
+	libraries map[string]*eval.Library
 }
 
-// asked is one argument: a folder, or one file of it.
-type asked struct {
-	dir  string // absolute
-	file string // as diagnostics show it; empty for a folder
+// root is a folder that the arguments mean.
+type root struct {
+	folder *folder
+	// found is true where a pattern led here: nobody has named the folder.
+	found bool
 }
 
 // read finds and parses all files. It answers false where nothing more can be
 // said: without the tree of a file, what others name in it would be unknown.
-func (ld *loader) read(ctx context.Context) bool {
-	args := ld.opts.Args
-	if len(args) == 0 {
-		args = []string{"."}
-	}
-	for _, arg := range args {
-		ld.argument(arg)
-	}
-	if ld.diags.HasErrors() || ctx.Err() != nil {
+func (ld *loader) read() bool {
+	ld.sortArguments()
+	if ld.diags.HasErrors() || ld.ctx.Err() != nil || !ld.findRoot() {
 		return false
 	}
-	root := ld.findRoot()
-	if root == "" {
-		return false
-	}
-	seen := map[string]bool{}
-	for _, a := range ld.asked {
-		if !seen[a.dir] {
-			seen[a.dir] = true
-			ld.readModule(a.dir)
+	at := map[string]int{}
+	for i := range ld.requests {
+		r := &ld.requests[i]
+		for _, rel := range ld.foldersOf(r) {
+			n, again := at[rel]
+			if !again {
+				n, at[rel] = len(ld.roots), len(ld.roots)
+				f := ld.folder(ld.spec.Root, "", rel)
+				ld.roots = append(ld.roots, &root{folder: f, found: true})
+				if f != nil && len(f.files) == 0 {
+					dir := ld.shown(f.absolute(rel))
+					ld.diags.Errorf(diag.Range{File: dir}, "Spec not found", "There is no image.hcl and no NAME.image.hcl in %s.", dir)
+				}
+			}
+			ld.roots[n].found = ld.roots[n].found && r.pattern
+			r.folders = append(r.folders, rel)
 		}
 	}
 	return !ld.diags.HasErrors()
-}
-
-// argument sorts one argument of the command into folder or file.
-func (ld *loader) argument(arg string) {
-	shown := filepath.ToSlash(arg)
-	at := diag.Range{File: shown}
-	if strings.Contains(arg, "...") {
-		ld.diags.Errorf(at, "Not supported yet", "Patterns of folders, such as %q, are not supported yet. Name the folders.", shown)
-		return
-	}
-	full := inDir(ld.opts.Dir, arg)
-	info, err := os.Stat(full)
-	switch {
-	case err != nil:
-		ld.diags.Errorf(at, "Spec not found", "There is no file or folder %q: %s.", shown, reason(err))
-	case info.IsDir():
-		ld.asked = append(ld.asked, asked{dir: full})
-	case isYAML(filepath.Base(full)):
-		ld.refuseYAML(at)
-	case !isSpec(filepath.Base(full)):
-		ld.diags.Errorf(at, "Not a spec", "A spec is called image.hcl or NAME.image.hcl; %q is not. Name such a file, or its folder.", shown)
-	default:
-		ld.asked = append(ld.asked, asked{dir: filepath.Dir(full), file: ld.shown(full)})
-	}
-}
-
-func (ld *loader) refuseYAML(at diag.Range) {
-	ld.diags.Errorf(at, "Not supported yet", "Specs in YAML are not supported yet; write %s as HCL.", at.File)
 }
 
 // isSpec and isYAML are by name alone, so that a folder's other files, however
@@ -142,41 +130,37 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// readModule parses the specs of one folder.
-func (ld *loader) readModule(dir string) {
-	rel, err := filepath.Rel(ld.spec.Root, dir)
-	if err != nil || !within(ld.spec.Root, dir) {
-		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Several workspaces", "%s is not in the workspace of the first argument, %s. Build them one after the other.", ld.shown(dir), ld.shown(ld.spec.Root))
-		return
-	}
-	m := &module{
-		root: ld.spec.Root, dir: filepath.ToSlash(rel), build: ld.opts.Build,
-		files: map[string]*syntax.File{}, blocks: map[Kind]map[string]*declaration{},
-		variables: map[string]*variable{}, locals: map[string]*local{}, secrets: map[string]*Secret{},
-	}
+func (ld *loader) refuseYAML(at diag.Range) {
+	ld.diags.Errorf(at, "Not supported yet", "Specs in YAML are not supported yet; write %s as HCL.", at.File)
+}
+
+// readFolder parses the specs of one folder.
+func (ld *loader) readFolder(f *folder) {
+	dir := f.absolute(f.dir)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Spec not found", "The folder %s cannot be read: %s.", ld.shown(dir), reason(err))
+		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Spec not found", "The folder %s cannot be read: %s.", f.address(), reason(err))
 		return
 	}
 	for _, e := range entries {
 		full := filepath.Join(dir, e.Name())
+		name := ld.shown(full)
+		if f.fetched != "" {
+			name = f.address() + "/" + e.Name()
+		}
 		switch {
 		case isYAML(e.Name()):
-			ld.refuseYAML(diag.Range{File: ld.shown(full)})
+			ld.refuseYAML(diag.Range{File: name})
 		case isSpec(e.Name()):
-			ld.readFile(m, full)
+			if parsed := ld.parse(full, name); parsed != nil {
+				f.files[parsed.Name] = parsed
+			}
 		}
 	}
-	if len(m.files) == 0 && !ld.diags.HasErrors() {
-		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Spec not found", "There is no image.hcl and no NAME.image.hcl in %s.", ld.shown(dir))
-	}
-	ld.modules = append(ld.modules, m)
 }
 
 // parse reads and parses one file; it answers nil where there is no tree.
-func (ld *loader) parse(full string) *syntax.File {
-	name := ld.shown(full)
+func (ld *loader) parse(full, name string) *syntax.File {
 	data, edited := ld.opts.Overlay[full]
 	var err error
 	if !edited {
@@ -217,42 +201,100 @@ func readRegular(full string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, 4*syntax.MaxBytes))
 }
 
-func (ld *loader) readFile(m *module, full string) {
-	if f := ld.parse(full); f != nil {
-		m.files[f.Name] = f
+// evaluate fills the Spec with what was read.
+func (ld *loader) evaluate() {
+	in := &outside{vars: ld.opts.Vars, env: ld.opts.Env}
+	in.files = readVarFiles(ld.opts, ld.spec.Files, &ld.diags)
+	var declared []string
+	if ld.workspace != nil {
+		ld.shared.workspace = ld.instantiate(ld.newModule(ld.workspace, workspaceModule), in)
+		declared = ld.workspace.variableNames()
 	}
+	for _, r := range ld.roots {
+		r.folder.collect(&ld.diags)
+	}
+	for _, r := range ld.inOrder(in) {
+		if ld.ctx.Err() != nil {
+			ld.diags.Errorf(diag.Range{}, "Interrupted", "The spec was not read to its end: %s.", ld.ctx.Err())
+			return
+		}
+		if r.found && ld.isTemplate(r.folder, in) {
+			continue
+		}
+		ld.instantiate(ld.newModule(r.folder, r.folder.address()), in)
+		declared = append(declared, r.folder.variableNames()...)
+	}
+	modules := ld.shared.sorted()
+	for _, e := range modules {
+		ld.declarations(e)
+	}
+	for _, e := range modules {
+		ld.bodies(e)
+	}
+	ld.unusedInputs(in, declared)
+	ld.spec.eval = ld.eval
+	ld.spec.Folders = map[string]string{}
+	for _, e := range modules {
+		ld.spec.Folders[e.mod.addr] = e.mod.below()
+	}
+	ld.selectAll()
+	ld.sort()
 }
 
-// evaluate gives the Spec of what was read.
-func (ld *loader) evaluate(ctx context.Context) *Spec {
-	files, err := eval.OpenFiles(ld.spec.Root)
+// library is the functions of the language over one root. The files stay
+// open: At calls file() for a target long after Load.
+func (ld *loader) library(root string) *eval.Library {
+	if l, ok := ld.libraries[root]; ok {
+		return l
+	}
+	files, err := eval.OpenFiles(root)
 	if err != nil {
-		ld.diags.Errorf(diag.Range{File: ld.shown(ld.spec.Root)}, "Spec not found", "The workspace cannot be read: %s.", reason(err))
-		return nil
+		ld.diags.Errorf(diag.Range{File: ld.shown(root)}, "Spec not found", "The folder cannot be read: %s.", reason(err))
 	}
-	// The files stay open: At calls file() for a target long after Load.
-	library := eval.NewLibrary(files)
-	in := &inputs{vars: ld.opts.Vars, env: ld.opts.Env}
-	in.files = readVarFiles(ld.opts, ld.spec.Files, &ld.diags)
-	ev := &bodies{modules: map[string]*evaluated{}}
-	for _, m := range ld.modules {
-		m.functions = library.Functions(m.dir)
-		m.collect(&ld.diags)
-		ld.module(ctx, m, in, ev)
+	l := eval.NewLibrary(files)
+	ld.libraries[root] = l
+	return l
+}
+
+// inOrder is the folders, those last that a pattern found and that lack the
+// value of a variable: by then it is known whether somebody calls them.
+func (ld *loader) inOrder(in *outside) []*root {
+	var first, last []*root
+	for _, r := range ld.roots {
+		if r.found && ld.lacksValues(r.folder, in) {
+			last = append(last, r)
+		} else {
+			first = append(first, r)
+		}
 	}
-	ld.unusedInputs(in)
-	ld.spec.eval = ev
-	ld.selectImages()
-	ld.sort()
-	return ld.spec
+	return append(first, last...)
+}
+
+func (ld *loader) lacksValues(f *folder, in *outside) bool {
+	for name, v := range f.variables {
+		if _, set := in.lookup(name); v.def.Expr == nil && !set {
+			return true
+		}
+	}
+	return false
+}
+
+// isTemplate reports whether a folder is there to be called: others do, and
+// it has variables that only they can set.
+func (ld *loader) isTemplate(f *folder, in *outside) bool {
+	if !ld.lacksValues(f, in) {
+		return false
+	}
+	for _, e := range ld.shared.modules {
+		if e.mod.folder == f && e.mod.caller != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // unusedInputs reports values for variables that no module declares.
-func (ld *loader) unusedInputs(in *inputs) {
-	var names []string
-	for _, m := range ld.modules {
-		names = append(names, m.variableNames()...)
-	}
+func (ld *loader) unusedInputs(in *outside, names []string) {
 	for _, name := range slices.Sorted(maps.Keys(in.vars)) {
 		if !slices.Contains(names, name) {
 			ld.diags.Errorf(diag.Range{}, "Unknown variable", "--var %s=…: no variable %q is declared.%s", name, name, eval.DidYouMean(name, names))
@@ -262,21 +304,6 @@ func (ld *loader) unusedInputs(in *inputs) {
 		for _, name := range slices.Sorted(maps.Keys(f)) {
 			if !slices.Contains(names, name) {
 				ld.diags.Errorf(f[name].at, "Unknown variable", "No variable %q is declared.%s", name, eval.DidYouMean(name, names))
-			}
-		}
-	}
-}
-
-// selectImages finds the images that the arguments mean: all of a folder, or
-// those of one file. An image that both mean is built once.
-func (ld *loader) selectImages() {
-	seen := map[Addr]bool{}
-	for _, a := range ld.asked {
-		for _, img := range ld.spec.Images {
-			inDir := filepath.Join(ld.spec.Root, filepath.FromSlash(strings.TrimPrefix(img.Addr.Module, "//"))) == a.dir
-			if inDir && (a.file == "" || a.file == img.Range.File) && !seen[img.Addr] {
-				seen[img.Addr] = true
-				ld.spec.Selected = append(ld.spec.Selected, img.Addr)
 			}
 		}
 	}

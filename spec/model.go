@@ -3,6 +3,7 @@
 package spec
 
 import (
+	"strings"
 	"time"
 
 	"github.com/specbuild/specbuild/spec/diag"
@@ -53,7 +54,10 @@ const (
 // Addr names one declaration of the workspace. It is comparable and is the
 // key under which everything is found.
 type Addr struct {
-	Module string // folder below the workspace's root, "//services/web", or "//"
+	// Module is the folder below the workspace's root, "//services/web" or
+	// "//"; for a module that another calls, with the way there,
+	// `//services/web:module.svc["eu"]`; "workspace" for specbuild.hcl.
+	Module string
 	Kind   Kind
 	Name   string // "default" for the module's own folder as a context
 	Key    string // the for_each key, or empty
@@ -61,11 +65,13 @@ type Addr struct {
 
 // String is "//services/web:image.web" or, with a key, `…:stage.build["eu"]`.
 func (a Addr) String() string {
-	s := a.Module + ":" + a.Local()
-	if a.Kind == KindScratch {
+	switch {
+	case a.Kind == KindScratch:
 		return "scratch"
+	case a.Module == workspaceModule || strings.Contains(a.Module, ":"):
+		return a.Module + "." + a.Local()
 	}
-	return s
+	return a.Module + ":" + a.Local()
 }
 
 // Local is the address within its module: "image.web".

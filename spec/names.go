@@ -2,6 +2,7 @@ package spec
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -22,13 +23,6 @@ var scopes = map[string][]string{
 	"target": {"os", "arch", "variant", "platform"},
 	"build":  {"os", "arch", "platform"},
 	"path":   {"module", "root"},
-}
-
-// later are the roots of the language that this version refuses.
-var later = map[string]string{
-	"each":      "`for_each` on blocks is not supported yet, so there is no each; `dynamic` names its elements by its iterator.",
-	"module":    "Modules are not supported yet.",
-	"workspace": "Declarations of the workspace's file are not supported yet; write the block in this folder.",
 }
 
 // names checks every name that an expression mentions, without evaluating
@@ -53,11 +47,14 @@ func (d *decoder) name(t hcl.Traversal, fixed string) bool {
 		return d.noAttributes(t[1:], "scratch")
 	case kindOf(root) != "":
 		return d.reference(t, kindOf(root))
-	case later[root] != "":
-		d.diags.Errorf(at, "Not supported yet", "%s", later[root])
-		return false
 	}
 	switch root {
+	case "each":
+		return d.eachName(t)
+	case moduleWord:
+		return d.moduleName(t, fixed)
+	case workspaceModule:
+		return d.workspaceName(t, fixed)
 	case "var":
 		return d.member(t, "variable", "variable \"name\" { … }", func(n string) bool { return d.mod.variables[n] != nil }, d.mod.variableNames)
 	case "local":
@@ -65,9 +62,8 @@ func (d *decoder) name(t hcl.Traversal, fixed string) bool {
 			return false
 		}
 		name, _ := stepName(t[1])
-		if l := d.mod.locals[name]; fixed != "" && l.usesTarget {
-			d.report(at, "target is not known here", "local.%s is computed from target, but %s.", []any{name, fixed},
-				diag.Note{Message: "local." + name + " is computed here.", Range: syntax.Range(l.attr.Expr.Range())})
+		if fixed != "" && d.mod.usesTarget[name] {
+			d.targetInLocal(at, "local."+name, syntax.Range(d.mod.locals[name].attr.Expr.Range()), fixed)
 			return false
 		}
 		return true
@@ -92,8 +88,21 @@ func kindOf(root string) Kind {
 	return ""
 }
 
+// targetInLocal reports a local that has another value for each platform
+// where there must be one.
+func (d *decoder) targetInLocal(at diag.Range, name string, computed diag.Range, fixed string) {
+	d.report(at, "target is not known here", "%s is computed from target, but %s.", []any{name, fixed},
+		diag.Note{Message: name + " is computed here.", Range: computed})
+}
+
 // reference checks that base.go, stage.build and their like are declared.
 func (d *decoder) reference(t hcl.Traversal, kind Kind) bool {
+	return d.declaredName(t, d.mod, kind, string(kind))
+}
+
+// declaredName checks the last part of a name, from its kind on: that of this
+// module, of the workspace, or of a called module. shown is what stands before.
+func (d *decoder) declaredName(t hcl.Traversal, m *module, kind Kind, shown string) bool {
 	if len(t) == 1 {
 		return true // the whole map, as in lookup(base, var.flavour)
 	}
@@ -101,11 +110,161 @@ func (d *decoder) reference(t hcl.Traversal, kind Kind) bool {
 	if !ok {
 		return true
 	}
-	if d.mod.blocks[kind][name] == nil {
-		d.undeclared(t, string(kind)+" "+quote("name")+" { … }", string(kind), name, d.mod.declared(kind))
+	decl := m.blocks[kind][name]
+	if decl == nil {
+		where := ""
+		if m != d.mod {
+			where = " in " + m.address()
+		}
+		d.undeclared(t, shown, name, m.declared(kind), string(kind)+" "+quote("name")+" { … }"+where)
 		return false
 	}
-	return d.noAttributes(t[2:], string(kind)+"."+name)
+	return d.keyOf(t[2:], m, decl, shown+"."+name)
+}
+
+// keyOf checks what follows the name of a declaration: a key where it has
+// for_each, nothing else.
+func (d *decoder) keyOf(rest hcl.Traversal, m *module, decl *declaration, ref string) bool {
+	if decl.forEach == nil || len(rest) == 0 {
+		return d.noAttributes(rest, ref)
+	}
+	key, ok := stepName(rest[0])
+	each := m.each[decl]
+	if !ok || each == nil {
+		return true // a number, which no key is, is an error of hcl's
+	}
+	return d.knownKey(rest[:1], key, each.keys, ref) && d.noAttributes(rest[1:], ref+"["+quote(key)+"]")
+}
+
+// knownKey checks the key of a block with for_each.
+func (d *decoder) knownKey(at hcl.Traversal, key string, keys []string, ref string) bool {
+	if slices.Contains(keys, key) {
+		return true
+	}
+	has := "it has none"
+	if len(keys) > 0 {
+		has = "it has " + choices(keys)
+	}
+	d.diags.Errorf(syntax.Range(at.SourceRange()), "Unknown key", "%s has no element %s%s; by its for_each, %s.", ref, quote(key), didYouMean(key, keys), has)
+	return false
+}
+
+// eachName checks each.key and each.value.
+func (d *decoder) eachName(t hcl.Traversal) bool {
+	if !d.each {
+		d.diags.Errorf(syntax.Range(t.SourceRange()), "Unknown name", "each is an element of for_each, and this block has none. `dynamic` names its elements by its iterator.")
+		return false
+	}
+	return d.scopeAttribute(t, "each", []string{"key", "value"})
+}
+
+// moduleName checks module.x.image.y and its like.
+func (d *decoder) moduleName(t hcl.Traversal, fixed string) bool {
+	has := func(n string) bool { return d.mod.calls[n] != nil }
+	if !d.member(t, moduleWord, `module "name" { … }`, has, d.mod.callNames) {
+		return false
+	}
+	name, _ := stepName(t[1])
+	shown, rest := "module."+name, t[2:]
+	c := d.mod.children[name]
+	if c == nil || c.folder == nil {
+		return true // it is on a cycle, or wrong, which is reported
+	}
+	if c.call.forEach != nil {
+		if len(rest) == 0 {
+			return true
+		}
+		key, ok := stepName(rest[0])
+		if !ok {
+			return true
+		}
+		if !d.knownKey(rest[:1], key, c.each.keys, shown) {
+			return false
+		}
+		shown, rest = shown+"["+quote(key)+"]", rest[1:]
+		return d.exportedName(t, rest, c.byKey[key].mod, shown, fixed)
+	}
+	return d.exportedName(t, rest, c.byKey[""].mod, shown, fixed)
+}
+
+// exportedName checks what is named of a called module.
+func (d *decoder) exportedName(t, rest hcl.Traversal, m *module, shown, fixed string) bool {
+	if len(rest) == 0 {
+		return true
+	}
+	what, ok := stepName(rest[0])
+	if !ok || !slices.Contains(exported, what) {
+		d.diags.Errorf(syntax.Range(t.SourceRange()), "Unknown name", "A module gives %s, so %s goes on with one of them and a name.", list(exported, "and"), shown)
+		return false
+	}
+	shown += "." + what
+	if what == "local" {
+		return d.otherLocal(rest, m, shown, fixed)
+	}
+	return d.declaredName(rest, m, Kind(what), shown)
+}
+
+// otherLocal checks a local of another module.
+func (d *decoder) otherLocal(t hcl.Traversal, m *module, shown, fixed string) bool {
+	if len(t) == 1 {
+		return true
+	}
+	name, ok := stepName(t[1])
+	if !ok {
+		return true
+	}
+	l := m.locals[name]
+	if l == nil {
+		d.undeclared(t, shown, name, m.localNames(), "locals { name = … } in "+m.address())
+		return false
+	}
+	if fixed != "" && m.usesTarget[name] {
+		d.targetInLocal(syntax.Range(t.SourceRange()), shown+"."+name, syntax.Range(l.attr.Expr.Range()), fixed)
+		return false
+	}
+	return true
+}
+
+// workspaceName checks workspace.base.x and its like.
+func (d *decoder) workspaceName(t hcl.Traversal, fixed string) bool {
+	at := syntax.Range(t.SourceRange())
+	switch ws := d.mod.load.workspace; {
+	case d.mod.folder.workspace:
+		d.diags.Errorf(at, "Unknown name", "In %s, what it declares is named without workspace: base.name.", workspaceFile)
+	case d.mod.fetched != "":
+		d.diags.Errorf(at, "Not for modules from outside", "A module that is fetched names nothing of the workspace that calls it. Take it as a variable.")
+	case ws == nil:
+		d.diags.Errorf(at, "Unknown name", "There is no %s above this folder, which could declare what is named here.", workspaceFile)
+	default:
+		return d.sharedName(t, ws.mod, fixed)
+	}
+	return false
+}
+
+func (d *decoder) sharedName(t hcl.Traversal, ws *module, fixed string) bool {
+	if len(t) == 1 {
+		return true
+	}
+	what, ok := stepName(t[1])
+	if !ok || !slices.Contains(sharedNames, what) {
+		d.diags.Errorf(syntax.Range(t.SourceRange()), "Unknown name", "The workspace gives %s, so workspace goes on with one of them and a name%s.", list(sharedNames, "and"), didYouMean(what, sharedNames))
+		return false
+	}
+	shown, rest := workspaceModule+"."+what, t[1:]
+	switch what {
+	case "local":
+		return d.otherLocal(rest, ws, shown, fixed)
+	case "var":
+		if len(rest) == 1 {
+			return true
+		}
+		if name, ok := stepName(rest[1]); ok && ws.variables[name] == nil {
+			d.undeclared(rest, shown, name, ws.variableNames(), `variable "name" { … } in `+workspaceFile)
+			return false
+		}
+		return true
+	}
+	return d.declaredName(rest, ws, Kind(what), shown)
 }
 
 // noAttributes refuses base.go.image and its like: a reference that could be
@@ -116,7 +275,7 @@ func (d *decoder) noAttributes(rest hcl.Traversal, ref string) bool {
 	}
 	at := syntax.Range(rest.SourceRange())
 	if _, ok := rest[0].(hcl.TraverseIndex); ok {
-		d.diags.Errorf(at, "Not an indexed name", "%s is one thing, not several: `for_each` on blocks is not supported yet. Name it as %s.", ref, ref)
+		d.diags.Errorf(at, "Not an indexed name", "%s is one thing, not several: it has no for_each. Name it as %s.", ref, ref)
 		return false
 	}
 	d.diags.Errorf(at, "References have no attributes", "%s is a reference: it can be given to a step or an attribute that asks for one, but nothing of it can be read.", ref)
@@ -138,7 +297,7 @@ func (d *decoder) member(t hcl.Traversal, what, declare string, has func(string)
 		d.diags.Errorf(syntax.Range(t.SourceRange()), "Incomplete name", "A %s is named as %s.name.", what, root)
 		return false
 	}
-	d.undeclared(t, declare, root, name, names())
+	d.undeclared(t, root, name, names(), declare)
 	return false
 }
 
@@ -158,7 +317,7 @@ func (d *decoder) scopeAttribute(t hcl.Traversal, root string, attrs []string) b
 
 // undeclared answers a name that nothing declares: with the one that was
 // surely meant, else with all that there are and the way to declare another.
-func (d *decoder) undeclared(t hcl.Traversal, declare, root, name string, names []string) {
+func (d *decoder) undeclared(t hcl.Traversal, root, name string, names []string, declare string) {
 	at := syntax.Range(t.SourceRange())
 	if meant := suggestion(name, names); meant != "" {
 		d.diags.Errorf(at, "Unknown name", "%s.%s is not declared. Did you mean %s.%s?", root, name, root, meant)
@@ -168,7 +327,10 @@ func (d *decoder) undeclared(t hcl.Traversal, declare, root, name string, names 
 		return
 	}
 	if len(names) == 0 {
-		d.diags.Errorf(at, "Unknown name", "%s.%s is not declared, and no other is. Declare it by %s in this folder.", root, name, declare)
+		if !strings.Contains(declare, " in ") {
+			declare += " in this folder"
+		}
+		d.diags.Errorf(at, "Unknown name", "%s.%s is not declared, and no other is. Declare it by %s.", root, name, declare)
 		return
 	}
 	d.diags.Errorf(at, "Unknown name", "%s.%s is not declared. There is %s; another is declared by %s.", root, name, choices(names), declare)

@@ -188,8 +188,8 @@ func checkGlob(s string) error {
 	return nil
 }
 
-// folder is a folder of the workspace; its value is its path below the root.
-var folder = valueType[string]{name: "a folder", form: grammar.Value{Type: grammar.String}, typ: cty.String, from: func(d *decoder, in input) (string, bool) {
+// folderPath is a folder of the workspace; its value is its path below the root.
+var folderPath = valueType[string]{name: "a folder", form: grammar.Value{Type: grammar.String}, typ: cty.String, from: func(d *decoder, in input) (string, bool) {
 	s, ok := text.from(d, in)
 	if !ok {
 		return "", false

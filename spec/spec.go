@@ -22,7 +22,16 @@ type Spec struct {
 	Stages       []*StageDecl
 	Images       []*ImageDecl
 	Waivers      []*Waiver
-	Selected     []Addr // the images that the arguments asked for
+	Selected     []Addr // the images, and stages where one was named, that the arguments asked for
+	// Folders are the modules by Addr.Module with their folders, below the
+	// root and slash-separated; of one that was fetched, source//folder.
+	Folders map[string]string
+	// BuildPlatforms are the machines that build; empty where the workspace
+	// does not say.
+	BuildPlatforms []Platform
+	// Whole is true if everything of the workspace was asked for, so that what
+	// the lock holds besides is used by nobody.
+	Whole bool
 
 	eval evaluator
 }
@@ -39,7 +48,12 @@ func (s *Spec) At(addr Addr, target Platform) (*Body, diag.List) { return s.eval
 
 // Options is what Load needs beside files.
 type Options struct {
-	Args     []string          // files or folders; none means "."
+	// Args are files, folders, folder/... for all below, patterns of folders,
+	// and addresses, //services/*:image.web; none means ".".
+	Args []string
+	// Targets narrow Args to some images and stages, by address: "image.web",
+	// "stage.build", "//services/web:image.*".
+	Targets  []string
 	Dir      string            // the folder that relative arguments start from
 	Vars     map[string]string // --var, as written
 	VarFiles []string
@@ -52,4 +66,5 @@ type Options struct {
 	// Overlay is text that is read instead of files, by absolute path: what
 	// an editor has not saved yet.
 	Overlay map[string][]byte
+	Modules Modules // for modules that are fetched; nil where none can be
 }

@@ -28,6 +28,9 @@ type block[T any] struct {
 	when bool
 	// fixed says why target may not stand in the block; empty where it may.
 	fixed string
+	// open receives the attributes that no row names, which are the author's;
+	// nil where there may be none.
+	open func(t *T, a *hclsyntax.Attribute)
 	// begin receives the header before any row is decoded.
 	begin func(t *T, label string, header diag.Range)
 	// check judges what no row can judge alone. It must look away from

@@ -130,7 +130,7 @@ func TestTablesKeepTargetOut(t *testing.T) {
 			}
 		}
 	}
-	want := "specbuild workspace variable validation base context secret repository waiver image.platforms image.tags"
+	want := "specbuild workspace variable validation base context secret repository waiver stage.for_each image.for_each image.platforms image.tags"
 	if got := strings.Join(append(blocks, attrs...), " "); got != want {
 		t.Errorf("target is kept out of %s; want %s", got, want)
 	}

@@ -24,7 +24,7 @@ func buildRows() []attribute[draft] {
 		attr("path_prepend", pathList, func(b *draft) *Attr[[]string] { return &b.PathPrepend }, "folders that go before the inherited PATH."),
 		attrOr("shell", argv, func(b *draft) *Attr[[]string] { return &b.Shell }, defaultShell, "what `script` is given to, as its last argument."),
 		attr("seal", sealList, func(b *draft) *Attr[[]string] { return &b.Seal }, "what images built on it may not set or undo."),
-		unsupported[draft]("for_each", "Write one block for each."),
+		forEachRow[draft](withoutTarget),
 	}
 }
 

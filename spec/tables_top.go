@@ -25,7 +25,9 @@ var specbuildBlock = &block[requirement]{
 }
 
 type workspace struct {
-	name Attr[string]
+	name           Attr[string]
+	members        Attr[[]string]
+	buildPlatforms Attr[[]Platform]
 }
 
 var workspaceBlock = &block[workspace]{
@@ -34,9 +36,11 @@ var workspaceBlock = &block[workspace]{
 	attrs: []attribute[workspace]{
 		attr("name", name, func(w *workspace) *Attr[string] { return &w.name },
 			"the workspace's name, which caches are shared under; default: its folder's name."),
-		unsupported[workspace]("members", "Name the folders to build on the command line."),
+		attr("members", globList, func(w *workspace) *Attr[[]string] { return &w.members },
+			"the folders that `./...` means, from the root, such as \"services/*\"; default: all that hold a spec."),
 		unsupported[workspace]("policy", "Only the built-in rules are judged."),
-		unsupported[workspace]("build_platforms", "Native stages are locked for linux/amd64 and linux/arm64."),
+		attr("build_platforms", platforms, func(w *workspace) *Attr[[]Platform] { return &w.buildPlatforms },
+			"the machines that build, for which the lock holds the packages of native stages; default: linux/amd64 and linux/arm64."),
 		unsupported[workspace]("proxy", "The machine's usual variables (HTTPS_PROXY …) are used."),
 		unsupported[workspace]("ca", "The machine's own certificates are used."),
 	},
@@ -90,8 +94,8 @@ var baseBlock = &block[Base]{
 	attrs: []attribute[Base]{
 		attr("image", imageName, func(b *Base) *Attr[string] { return &b.Image }, "its name, with a tag or a digest."),
 		attr("digest", digest, func(b *Base) *Attr[string] { return &b.Digest }, "pins the image here instead of in the lock."),
-		attr("layout", folder, func(b *Base) *Attr[string] { return &b.Layout }, "the folder of an OCI layout."),
-		unsupported[Base]("for_each", "Write one block for each."),
+		attr("layout", folderPath, func(b *Base) *Attr[string] { return &b.Layout }, "the folder of an OCI layout."),
+		forEachRow[Base](),
 	},
 	one:   []choice{{names: []string{"image", "layout"}}, {names: []string{"digest", "layout"}, optional: true}},
 	check: checkBase,
@@ -102,10 +106,10 @@ var contextBlock = &block[Context]{
 	fixed: "a `context` is one for all platforms",
 	begin: func(c *Context, label string, header diag.Range) { c.Addr.Name, c.Range = label, header },
 	attrs: []attribute[Context]{
-		attr("path", folder, func(c *Context) *Attr[string] { return &c.Path }, "the folder, relative to this file's, or from the workspace's root as //folder."),
+		attr("path", folderPath, func(c *Context) *Attr[string] { return &c.Path }, "the folder, relative to this file's, or from the workspace's root as //folder."),
 		attr("include", globList, func(c *Context) *Attr[[]string] { return &c.Include }, "what of it can be copied; default: everything."),
 		attr("exclude", globList, func(c *Context) *Attr[[]string] { return &c.Exclude }, "what of it cannot."),
-		unsupported[Context]("for_each", "Write one block for each."),
+		forEachRow[Context](),
 	},
 	blocks: []nested[Context]{
 		child(gitBlock, 1, func(c *Context, g *Git) { c.Git = g }),
@@ -156,7 +160,7 @@ var repositoryBlock = &block[Repository]{
 		attr("suite", suite, func(r *Repository) *Attr[string] { return &r.Suite }, "Debian's release: its main archive, updates and security."),
 		attrOr("components", components, func(r *Repository) *Attr[[]string] { return &r.Components }, mainOnly, "the parts of the archive."),
 		attr("snapshot", snapshot, func(r *Repository) *Attr[string] { return &r.Snapshot }, "the archive as it was at a time, such as \"20260301T000000Z\"."),
-		unsupported[Repository]("for_each", "Write one block for each."),
+		forEachRow[Repository](),
 	},
 	blocks: []nested[Repository]{
 		child(sourceBlock, 0, func(r *Repository, s *RepositorySource) { r.Sources = append(r.Sources, *s) }),

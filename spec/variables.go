@@ -21,23 +21,36 @@ import (
 
 // given is the value of a variable as somebody handed it in.
 type given struct {
-	text  string    // --var and the environment: as written
-	value cty.Value // a file: already evaluated
-	from  string    // "--var version", for messages
+	text  string         // --var and the environment: as written
+	value cty.Value      // a file or a module block: already evaluated
+	expr  hcl.Expression // of value, in a module block
+	by    *decoder       // that evaluated expr
+	from  string         // "--var version", for messages
 	at    diag.Range
 }
 
-// inputs are the values that come from outside, by name. What is later in the
+// inputs are where the variables of a module get their values.
+type inputs interface {
+	lookup(name string) (given, bool)
+	// missing reports a variable that has no value.
+	missing(v *variable, d *decoder)
+}
+
+// outside is the values that the user gives, by name. What is later in the
 // slice wins.
-type inputs struct {
+type outside struct {
 	vars  map[string]string
 	files []map[string]given
 	env   func(string) (string, bool)
 }
 
+func (in *outside) missing(v *variable, d *decoder) {
+	d.diags.Errorf(v.header, "Variable without a value", "The variable %q has no default and was not set. Set it by --var %s=…, in a file given by --var-file, or by SPECBUILD_VAR_%s.", v.name, v.name, v.name)
+}
+
 // lookup finds a variable's value: --var, then the last file that has it,
 // then the environment.
-func (in *inputs) lookup(name string) (given, bool) {
+func (in *outside) lookup(name string) (given, bool) {
 	if v, ok := in.vars[name]; ok {
 		return given{text: v, from: "--var " + name}, true
 	}
@@ -55,30 +68,34 @@ func (in *inputs) lookup(name string) (given, bool) {
 	return given{}, false
 }
 
-func (m *module) collectVariable(d *decoder, b *hclsyntax.Block, name string) {
-	if first, ok := m.variables[name]; ok {
+func (f *folder) collectVariable(d *decoder, b *hclsyntax.Block, name string) {
+	if first, ok := f.variables[name]; ok {
 		d.declaredTwice(b, variableBlock.name, name, first.header)
 		return
 	}
-	m.variables[name] = &variable{name: name, header: headerRange(b), block: b}
+	f.variables[name] = &variable{name: name, header: headerRange(b), block: b}
 }
 
 // decodeVariables reads the blocks once all names are known, since a mistake
 // in one is answered with the names that there are.
-func (m *module) decodeVariables(l *diag.List) {
-	d := &decoder{mod: m, diags: l, ctx: &hcl.EvalContext{Functions: m.functions}}
-	for _, name := range m.variableNames() {
-		v := m.variables[name]
+func (f *folder) decodeVariables(l *diag.List) {
+	d := &decoder{mod: &module{folder: f}, diags: l, ctx: &hcl.EvalContext{Functions: f.functions}}
+	for _, name := range f.variableNames() {
+		v := f.variables[name]
 		decoded, _ := variableBlock.decode(d, source{label: name, body: v.block.Body, header: v.header})
-		m.variables[name] = decoded
+		f.variables[name] = decoded
 	}
 }
 
 // evaluateVariables gives each variable its value. One that is wrong becomes
 // unknown, so that what uses it is not reported as well.
-func (m *module) evaluateVariables(in *inputs, partial bool, l *diag.List) {
+func (m *module) evaluateVariables(in inputs, partial bool, l *diag.List) {
 	m.values = make(map[string]cty.Value, len(m.variables))
-	d := &decoder{mod: m, diags: l, ctx: &hcl.EvalContext{Variables: m.references(), Functions: m.functions}}
+	refs := map[string]cty.Value{"scratch": refValue(Addr{Kind: KindScratch})}
+	for _, kind := range refKinds {
+		refs[string(kind)] = cty.ObjectVal(m.references(kind))
+	}
+	d := &decoder{mod: m, diags: l, ctx: &hcl.EvalContext{Variables: refs, Functions: m.functions}}
 	sources := map[string]diag.Range{}
 	for _, name := range m.variableNames() {
 		v := m.variables[name]
@@ -99,7 +116,7 @@ func (m *module) evaluateVariables(in *inputs, partial bool, l *diag.List) {
 }
 
 // value is the variable's value of its type, and the place that gave it.
-func (v *variable) value(d *decoder, in *inputs, partial bool) (cty.Value, diag.Range, bool) {
+func (v *variable) value(d *decoder, in inputs, partial bool) (cty.Value, diag.Range, bool) {
 	typ, ok := v.constraint(d)
 	def, defOK := v.defaultValue(d, typ)
 	if !ok || !defOK {
@@ -115,6 +132,9 @@ func (v *variable) value(d *decoder, in *inputs, partial bool) (cty.Value, diag.
 			d.diags.Errorf(at, "Invalid value", "The variable %q was given by %s: %s.", v.name, g.from, strings.TrimSuffix(err.Error(), "."))
 			return cty.DynamicVal, at, false
 		}
+		if !g.at.IsZero() {
+			return value, g.at, true
+		}
 		return value, v.header, true
 	}
 	switch {
@@ -123,7 +143,7 @@ func (v *variable) value(d *decoder, in *inputs, partial bool) (cty.Value, diag.
 	case partial:
 		return cty.UnknownVal(typ.wanted), v.header, true
 	}
-	d.diags.Errorf(v.header, "Variable without a value", "The variable %q has no default and was not set. Set it by --var %s=…, in a file given by --var-file, or by SPECBUILD_VAR_%s.", v.name, v.name, v.name)
+	in.missing(v, d)
 	return cty.DynamicVal, v.header, false
 }
 
@@ -170,7 +190,8 @@ func (v *variable) defaultValue(d *decoder, typ constraint) (cty.Value, bool) {
 		return cty.DynamicVal, true
 	}
 	for _, m := range eval.Mentions(v.def.Expr) {
-		if root := m.Root(); root != "scratch" && kindOf(root) == "" {
+		decl := d.mod.blocks[kindOf(m.Root())][m.Name(1)]
+		if root := m.Root(); root != "scratch" && kindOf(root) == "" || decl != nil && decl.forEach != nil {
 			if !slices.Contains(rootNames, root) {
 				break // reported as unknown below
 			}
@@ -226,6 +247,11 @@ func (c constraint) convert(v cty.Value) (cty.Value, error) {
 // written, so that a version needs no quotes inside the shell's, everything
 // else as an expression of the language, in which a reference may stand.
 func (g given) convert(d *decoder, typ constraint) (cty.Value, error) {
+	if g.expr != nil && typ.wanted == cty.String && g.value.IsKnown() && !g.value.IsNull() {
+		// Not convert.Convert, which would make "1.2" of 1.20.
+		s, err := eval.String(g.value, g.expr, input{expr: g.expr}.source(g.by))
+		return cty.StringVal(s), err
+	}
 	if g.value != cty.NilVal {
 		return typ.convert(g.value)
 	}

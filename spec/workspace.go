@@ -11,7 +11,6 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
 	"github.com/specbuild/specbuild/spec/diag"
-	"github.com/specbuild/specbuild/spec/eval"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -19,10 +18,10 @@ import (
 const workspaceFile = "specbuild.hcl"
 
 // findRoot sets the workspace of the arguments, or reports why there is none.
-func (ld *loader) findRoot() string {
-	for i, a := range ld.asked {
-		found := workspaceFiles(a.dir)
-		root := a.dir
+func (ld *loader) findRoot() bool {
+	for i, r := range ld.requests {
+		found := workspaceFiles(r.dir)
+		root := r.dir
 		if len(found) > 0 {
 			root = filepath.Dir(found[0])
 		}
@@ -31,26 +30,29 @@ func (ld *loader) findRoot() string {
 				break
 			}
 			ld.diags.Errorf(diag.Range{File: ld.shown(inner)}, "Workspace in a workspace", "%s lies below %s, whose workspace it would step out of. Remove it.", ld.shown(inner), ld.shown(found[0]))
-			return ""
+			return false
 		}
 		if i == 0 {
 			ld.spec.Root, ld.spec.Name = root, filepath.Base(root)
 			if len(found) > 0 && !ld.readWorkspace(found[0]) {
-				return ""
+				return false
 			}
 		}
+		if !within(ld.spec.Root, r.dir) {
+			ld.severalWorkspaces(r.dir)
+			return false
+		}
 	}
-	if len(ld.asked) > 1 && len(workspaceFiles(ld.asked[0].dir)) == 0 && !ld.oneFolder() {
-		ld.diags.Errorf(diag.Range{File: ld.shown(ld.asked[1].dir)}, "Several workspaces",
-			"Folders that are built together lie in one workspace. Write a file %s into a folder above both.", workspaceFile)
-		return ""
-	}
-	return ld.spec.Root
+	return true
 }
 
-// oneFolder reports whether all arguments mean files of one folder.
-func (ld *loader) oneFolder() bool {
-	return !slices.ContainsFunc(ld.asked, func(a asked) bool { return a.dir != ld.asked[0].dir })
+func (ld *loader) severalWorkspaces(dir string) {
+	if len(workspaceFiles(ld.requests[0].dir)) == 0 {
+		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Several workspaces",
+			"Folders that are built together lie in one workspace. Write a file %s into a folder above both.", workspaceFile)
+		return
+	}
+	ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Several workspaces", "%s is not in the workspace of the first argument, %s. Build them one after the other.", ld.shown(dir), ld.shown(ld.spec.Root))
 }
 
 // workspaceFiles are the workspace files at or above a folder, the outermost
@@ -83,59 +85,78 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// readWorkspace takes the workspace's name. What else the file may hold is
-// refused, not passed over: a policy that is not applied must not look as if
-// it were.
+// readWorkspace takes the workspace's settings, and what it declares for its
+// members. What else the file may hold is refused, not passed over: a policy
+// that is not applied must not look as if it were.
 func (ld *loader) readWorkspace(full string) bool {
-	f := ld.parse(full)
-	if f == nil || ld.diags.HasErrors() {
+	parsed := ld.parse(full, ld.shown(full))
+	if parsed == nil || ld.diags.HasErrors() {
 		return false
 	}
-	m := &module{root: ld.spec.Root, dir: ".", files: map[string]*syntax.File{f.Name: f}}
-	d := &decoder{mod: m, diags: &ld.diags, ctx: &hcl.EvalContext{Functions: eval.NewLibrary(nil).Functions(".")}}
-	var first *hclsyntax.Block
-	for _, b := range bodyOf(f).Blocks {
+	f := newFolder(ld.spec.Root, ".")
+	f.workspace, f.functions = true, ld.library(ld.spec.Root).Functions(".")
+	f.files[parsed.Name] = parsed
+	settings := hclsyntax.Blocks{}
+	body := bodyOf(parsed)
+	declared := *body
+	declared.Blocks = nil
+	for _, b := range body.Blocks {
 		switch {
-		case b.Type == specbuildBlock.name:
-		case b.Type != workspaceBlock.name:
-			ld.workspaceBlock(d, b)
+		case b.Type == workspaceBlock.name:
+			settings = append(settings, b)
+		case b.Type == moduleWord || !slices.Contains(topNames, b.Type) || b.Type == string(KindStage) || b.Type == string(KindImage):
+			ld.notOfTheWorkspace(&decoder{mod: &module{folder: f}, diags: &ld.diags}, b)
+		default:
+			declared.Blocks = append(declared.Blocks, b)
+		}
+	}
+	ld.settings(f, settings)
+	parsed.Body = &declared
+	f.collect(&ld.diags)
+	ld.workspace = f
+	return !ld.diags.HasErrors()
+}
+
+// settings reads the block `workspace`.
+func (ld *loader) settings(f *folder, blocks hclsyntax.Blocks) {
+	d := &decoder{mod: &module{folder: f}, diags: &ld.diags, ctx: &hcl.EvalContext{Functions: f.functions}}
+	for i, b := range blocks {
+		switch {
 		case len(b.Labels) > 0:
 			d.label(b.Type, noLabel, []label{{b.Labels[0], syntax.Range(b.LabelRanges[0])}}, headerRange(b))
-		case first != nil:
+		case i > 0:
 			d.report(headerRange(b), "Block written twice", "A workspace is described once.", nil,
-				diag.Note{Message: "It is written here first.", Range: headerRange(first)})
+				diag.Note{Message: "It is written here first.", Range: headerRange(blocks[0])})
 		default:
-			first = b
 			w, _ := workspaceBlock.decode(d, source{body: b.Body, header: headerRange(b)})
 			if w.name.usable() {
 				ld.spec.Name = w.name.V
 			}
+			ld.members = w.members.V
+			ld.spec.BuildPlatforms = w.buildPlatforms.V
 		}
 	}
-	for _, a := range sortedAttributes(bodyOf(f)) {
-		d.unknownName(syntax.Range(a.NameRange), "Unknown attribute", "", "attribute", a.Name, nil, nil)
-	}
-	return !ld.diags.HasErrors()
 }
 
-// workspaceBlock answers the blocks of a workspace that this version refuses.
-func (ld *loader) workspaceBlock(d *decoder, b *hclsyntax.Block) {
+// notOfTheWorkspace answers the blocks of a workspace that this version
+// refuses.
+func (ld *loader) notOfTheWorkspace(d *decoder, b *hclsyntax.Block) {
 	at := headerRange(b)
-	later := []string{"variable", "locals", "base", "context", "secret", "repository", "cache", "engine", "waiver"}
-	switch {
-	case slices.Contains(later, b.Type):
-		ld.diags.Errorf(at, "Not supported yet", "In %s, this version of specbuild reads workspace { name } only. Write %s in the folder of the spec that uses it, or leave it out.", workspaceFile, b.Type)
-	case b.Type == "stage" || b.Type == "image":
-		ld.diags.Errorf(at, "Unknown block", "%s describes the workspace; stages and images stand in image.hcl or NAME.image.hcl.", workspaceFile)
+	switch b.Type {
+	case "cache", "engine":
+		ld.diags.Errorf(at, "Not supported yet", "%s is part of the language, but this version of specbuild cannot do it. Leave the block out.", b.Type)
+	case string(KindStage), string(KindImage), moduleWord:
+		ld.diags.Errorf(at, "Unknown block", "%s describes the workspace; stages, images and modules stand in image.hcl or NAME.image.hcl.", workspaceFile)
 	default:
-		d.unknownBlock("", b, b.Type, nil, []string{"workspace", "specbuild"})
+		d.unknownBlock("", b, b.Type, nil, []string{"base", "context", "locals", "repository", "secret", "specbuild", "variable", "waiver", "workspace"})
 	}
 }
 
 // versionFits judges required_version. It stands for itself: where it is not
 // met, nothing else of the file is judged.
 func (ld *loader) versionFits(body *hclsyntax.Body, f *syntax.File) bool {
-	m := &module{root: ld.spec.Root, dir: ".", files: map[string]*syntax.File{f.Name: f}}
+	m := &module{folder: newFolder(ld.spec.Root, ".")}
+	m.files[f.Name] = f
 	for _, b := range body.Blocks {
 		if b.Type != specbuildBlock.name || len(b.Labels) > 0 {
 			continue

@@ -98,10 +98,12 @@ func TestWorkspaceEndsAtTheGitWorkTree(t *testing.T) {
 func TestWorkspaceMistakes(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, file, summary, detail string }{
-		{"members", "workspace {\n  members = [\"a\"]\n}\n", "Not supported yet", "members"},
+		{"stages", "stage \"x\" {}\n", "Unknown block", "stages, images and modules stand in"},
+		{"modules", "module \"x\" {}\n", "Unknown block", "stages, images and modules stand in"},
+		{"itself", "locals {\n  a = workspace.local.b\n}\n", "Unknown name", "named without workspace"},
 		{"policy", "workspace {\n  policy = []\n}\n", "Not supported yet", "built-in rules"},
-		{"engine", "engine \"buildkit\" {}\n", "Not supported yet", "workspace { name } only"},
-		{"base", "base \"x\" {\n  image = \"a:1\"\n}\n", "Not supported yet", "Write base in the folder"},
+		{"engine", "engine \"buildkit\" {}\n", "Not supported yet", "Leave the block out"},
+		{"base", "base \"x\" {\n}\n", "Missing attribute", "one of"},
 		{"image", emptyImage, "Unknown block", "image.hcl"},
 		{"nonsense", "wrokspace {}\n", "Unknown block", "Did you mean \"workspace\"?"},
 		{"twice", "workspace {}\nworkspace {}\n", "Block written twice", "once"},
@@ -178,7 +180,11 @@ this is not read
 		"nowhere":      {"Spec not found", "no such file"},
 		"c":            {"Spec not found", "no image.hcl"},
 		"b/other.hcl":  {"Not a spec", "NAME.image.hcl"},
-		"./...":        {"Not supported yet", "Patterns"},
+		"c/...":        {"Spec not found", "No folder"},
+		"//x/*":        {"Spec not found", "No folder"},
+		"//x":          {"Spec not found", "There is no folder"},
+		"//a:image.x":  {"Unknown address", "Nothing that can be built"},
+		"nowhere/...":  {"Spec not found", "There is no folder"},
 		"x.image.yaml": {"Spec not found", ""},
 	} {
 		t.Run("wrong "+arg, func(t *testing.T) {

@@ -6,7 +6,7 @@ target "app" { # want: Unknown block | A bake target is an `image`
 resource "x" "y" {} # want: Unknown block | Terraform calls a resource
 output "x" {}       # want: Unknown block | Terraform's outputs are not needed
 imgae "x" {}        # want: Unknown block | Did you mean "image"?
-module "m" {}       # want: Not supported yet | Write the blocks in this folder
+module "m" {}       # want: Missing attribute | "source"
 workspace {}        # want: Unknown block | specbuild.hcl
 nonsense {}         # want: Unknown block | It may have "base"
 version = 1         # want: Unknown attribute | A spec consists of blocks
@@ -39,7 +39,7 @@ stage "attributes" {
   depends_on = []       # want: Unknown attribute | The order follows from the references
   count      = 2        # want: Unknown attribute | Terraform's count
   tags       = []       # want: Unknown attribute | It may have "env"
-  for_each   = ["a"]    # want: Not supported yet | one block for each
+  for_each   = ["a"]    # want: Wrong type | toset
   env {                 # want: Attribute expected | with an equals sign
   }
   ARG {}                # want: Unknown block | `variable` block

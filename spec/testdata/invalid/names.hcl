@@ -35,7 +35,7 @@ stage "attributes" {
 }
 
 stage "indexed" {
-  from = base.debian["a"] # want: Not an indexed name | `for_each` on blocks is not supported yet
+  from = base.debian["a"] # want: Not an indexed name | it has no for_each
 }
 
 image "values" {
@@ -47,12 +47,12 @@ image "values" {
     d = path.folder       # want: Unknown name | path has "module" and "root"
     e = env.HOME          # want: Unknown name | The environment is not read
     f = version           # want: Unknown name | Did you mean var.version?
-    g = each.key          # want: Not supported yet | its iterator
+    g = each.key          # want: Unknown name | its iterator
     h = uper("a")         # want: Unknown function | Did you mean "upper"?
     i = var               # want: Incomplete name | write var.name
     j = build.variant     # want: Unknown name | build has
-    k = module.m.image.x  # want: Not supported yet | Modules
-    l = workspace.base.go # want: Not supported yet | write the block in this folder
+    k = module.m.image.x  # want: Unknown name | module.m is not declared
+    l = workspace.base.go # want: Unknown name | There is no specbuild.hcl above
   }
   run {
     # want+1: Unknown name | the sign doubled
