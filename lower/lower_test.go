@@ -194,7 +194,8 @@ func TestMountsFindWhatTheyTake(t *testing.T) {
 }
 
 // What is in no key is in no ID: identity of caches, values of secrets,
-// limits. Two stages that differ in nothing else are one node.
+// limits. Two stages that differ in nothing else are one node; which secret a
+// step takes is something else.
 func TestEqualStepsAreOneNode(t *testing.T) {
 	t.Parallel()
 	step := func(cache, secret string, timeout int64) planner.Step {
@@ -216,6 +217,27 @@ func TestEqualStepsAreOneNode(t *testing.T) {
 		if c := node(t, g, title); c.Inputs[1] != n.ID {
 			t.Errorf("%s does not take from the one node", title)
 		}
+	}
+}
+
+// The secret that a step takes is part of what the step is, as the id of one
+// is to BuildKit; where its bytes come from is not. An agent is an agent.
+func TestWhichSecretIsPartOfAStep(t *testing.T) {
+	t.Parallel()
+	id := func(typ string, s planner.Secret) dag.ID {
+		p := planOf(planner.Instance{ID: "web", Steps: []planner.Step{run("make", planner.Mount{Type: typ, Target: "/s", Secret: s.Addr})}})
+		p.Secrets = []planner.Secret{s}
+		return node(t, graph(t, p), "run make").ID
+	}
+	token := id("secret", planner.Secret{Addr: "//a:secret.token", Env: "TOKEN"})
+	if id("secret", planner.Secret{Addr: "//a:secret.other", Env: "TOKEN"}) == token || id("secret", planner.Secret{Addr: "//b:secret.token", Env: "TOKEN"}) == token {
+		t.Error("steps with different secrets are one node")
+	}
+	if id("secret", planner.Secret{Addr: "//a:secret.token", File: "~/.token"}) != token {
+		t.Error("where a secret is read is part of the step")
+	}
+	if id("ssh", planner.Secret{Addr: "//a:secret.x", SSH: true}) != id("ssh", planner.Secret{Addr: "//a:secret.y", SSH: true}) {
+		t.Error("two names of the one agent are two nodes")
 	}
 }
 

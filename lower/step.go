@@ -129,7 +129,9 @@ func (l *lowering) run(b *built, s step) dag.ID {
 			m.Caches = append(m.Caches, dag.CacheMount{ID: x.CacheID, Sharing: x.Sharing, MaxSize: x.MaxSize})
 		case "secret", "ssh":
 			secret := l.secret(x.Secret, s.Range)
-			mount.Optional = secret.Optional
+			if mount.Optional = secret.Optional; x.Type == "secret" { // there is one agent, whoever names it
+				mount.Secret = secret.Addr
+			}
 			m.Secrets = append(m.Secrets, secret)
 		}
 		op.Mounts = append(op.Mounts, mount)

@@ -72,7 +72,7 @@ func (b *build) defID(s *state) cache.DefID {
 	if _, ok := s.n.Op.(dag.Scratch); ok {
 		return cache.NewKey("scratch v1").DefID()
 	}
-	k := cache.NewKey(s.n.Op.Kind() + " v1")
+	k := cache.NewKey(keyTitle(s.n.Op))
 	addLines(k, dag.Lines(s.n.Op)[1:])
 	for _, in := range s.n.Inputs {
 		k.Line("input", b.nodes[in].def.String())
@@ -93,6 +93,15 @@ func (b *build) defID(s *state) cache.DefID {
 	}
 	k.Line("format", layer.Format)
 	return k.DefID()
+}
+
+// keyTitle is the first line of a key: the operation, and the version of what
+// the lines below it say.
+func keyTitle(op dag.Op) string {
+	if op.Kind() == "run" {
+		return "run v2" // since 2 it says which secrets are mounted
+	}
+	return op.Kind() + " v1"
 }
 
 // addLines adds canonical lines, which are quoted already, to a key.

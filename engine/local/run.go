@@ -48,7 +48,7 @@ func (b *build) run(ctx context.Context, s *state, op *dag.Run) (executor, error
 	if p.account, err = b.account(ctx, s.n.Inputs[0], op.User); err != nil {
 		return executor{}, err
 	}
-	k := cache.NewKey("run v1")
+	k := cache.NewKey(keyTitle(op))
 	k.Line("platform", op.Platform)
 	addRoot(k, p.chain)
 	for _, a := range op.Args {
@@ -87,9 +87,9 @@ func (b *build) mountKeys(ctx context.Context, k *cache.Key, p *runPlan) error {
 		case "secret":
 			present := fmt.Sprintf("present=%t", b.counted(p.n, i))
 			if m.Env != "" {
-				k.Line("env-secret", m.Env, present)
+				k.Line("env-secret", m.Env, m.Secret, present)
 			} else {
-				k.Line("mount-secret", m.Target, "mode=0400", "uid="+strconv.Itoa(p.account.uid), present)
+				k.Line("mount-secret", m.Target, m.Secret, "mode=0400", "uid="+strconv.Itoa(p.account.uid), present)
 			}
 		case "bind":
 			bd, err := b.bind(ctx, p.n.Inputs[m.Input], m)

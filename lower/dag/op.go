@@ -55,6 +55,7 @@ type Mount struct {
 	Type     string // "cache", "bind", "tmpfs", "secret" or "ssh"
 	Target   string // absolute; empty for a secret given as Env
 	Env      string // secret: the variable
+	Secret   string // secret: its address, "//services/web:secret.netrc"; what it holds is nowhere
 	Input    int    // bind, and cache with first content: index into Inputs, else 0
 	Sources  []string
 	Writable bool  // bind
@@ -243,6 +244,9 @@ func (m Mount) print(p *printer) {
 	p.line("mount", m.Type, m.Target, m.Env, strconv.Itoa(m.Input),
 		fmt.Sprintf("writable=%t optional=%t size=%d", m.Writable, m.Optional, m.Size))
 	p.list("mount-source", m.Sources)
+	if m.Secret != "" {
+		p.line("mount-secret", m.Secret)
+	}
 }
 
 func (o *Packages) print(p *printer) {
