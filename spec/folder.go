@@ -62,6 +62,14 @@ func (f *folder) address() string {
 	return f.fetched + a
 }
 
+// home is where something that is missing would be declared.
+func (f *folder) home() string {
+	if f.workspace {
+		return workspaceFile
+	}
+	return f.address()
+}
+
 func (f *folder) source(file string) ([]byte, bool) {
 	s, ok := f.files[file]
 	if !ok {

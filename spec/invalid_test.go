@@ -84,6 +84,9 @@ func TestInvalid(t *testing.T) {
 		total += len(expected)
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".hcl"), func(t *testing.T) {
 			t.Parallel()
+			if len(expected) == 0 {
+				t.Error("the file announces no mistake")
+			}
 			_, l := Load(context.Background(), Options{
 				Dir: asModule(t, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
 			})
@@ -141,9 +144,6 @@ func TestMessages(t *testing.T) {
 // compare demands each announced mistake once and no other.
 func compare(t *testing.T, text string, expected []want, got diag.List) {
 	t.Helper()
-	if len(expected) == 0 {
-		t.Error("the file announces no mistake")
-	}
 	used := make([]bool, len(got))
 	for _, w := range expected {
 		found := false

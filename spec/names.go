@@ -114,7 +114,7 @@ func (d *decoder) declaredName(t hcl.Traversal, m *module, kind Kind, shown stri
 	if decl == nil {
 		where := ""
 		if m != d.mod {
-			where = " in " + m.address()
+			where = " in " + m.home()
 		}
 		d.undeclared(t, shown, name, m.declared(kind), string(kind)+" "+quote("name")+" { … }"+where)
 		return false
@@ -215,7 +215,7 @@ func (d *decoder) otherLocal(t hcl.Traversal, m *module, shown, fixed string) bo
 	}
 	l := m.locals[name]
 	if l == nil {
-		d.undeclared(t, shown, name, m.localNames(), "locals { name = … } in "+m.address())
+		d.undeclared(t, shown, name, m.localNames(), "locals { name = … } in "+m.home())
 		return false
 	}
 	if fixed != "" && m.usesTarget[name] {

@@ -100,7 +100,7 @@ type view struct {
 func (e *evaluated) newView(target Platform) *view {
 	m := e.mod
 	v := &view{mod: m, target: target, members: map[string]map[string]cty.Value{
-		"local": make(map[string]cty.Value, len(m.locals)), moduleWord: map[string]cty.Value{},
+		"local": make(map[string]cty.Value, len(m.locals)), moduleWord: {},
 	}}
 	for name := range m.locals {
 		v.members["local"][name] = cty.DynamicVal // what is on a cycle was reported, so its users are not

@@ -324,7 +324,12 @@ func matchesAddress(pattern, addr string) bool {
 	return err == nil && re.MatchString(addr)
 }
 
+// noAddress reports a pattern that means nothing, but not where a mistake may
+// have taken away what it means.
 func (ld *loader) noAddress(text, pattern string) {
+	if ld.diags.HasErrors() {
+		return
+	}
 	var names []string
 	for addr := range ld.buildable() {
 		names = append(names, addr.Local())

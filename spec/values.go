@@ -250,8 +250,11 @@ func reference(kinds ...Kind) valueType[Addr] {
 		r, ok := eval.AsRef(in.v)
 		if !ok {
 			detail := "%s takes a reference, %s, not %s."
-			if in.v.Type() == cty.String {
+			switch {
+			case in.v.Type() == cty.String:
 				detail += " References are written without quotes."
+			case in.v.Type().IsObjectType() && eval.ContainsRef(in.v):
+				detail += " What has for_each is named with a key: stage.build[\"eu\"]; what a module gives, with its kind: module.x.image.y."
 			}
 			d.invalid(in.at(), detail, in.name, allowed, eval.Describe(in.v))
 			return Addr{}, false
