@@ -147,10 +147,7 @@ func aptRoot(ctx context.Context, t *testing.T, m Mirrors, suite, arch string) f
 func TestAnyNeedsAPackageThatAllowsIt(t *testing.T) {
 	t.Parallel()
 	for multiArch, met := range map[string]bool{"allowed": true, "foreign": false, "": false} {
-		index := NewIndex("amd64", []Package{
-			{Name: "a", Version: "1", Arch: "amd64", Depends: "b:any"},
-			{Name: "b", Version: "1", Arch: "amd64", MultiArch: multiArch},
-		})
+		index := world(t, "a 1; Depends: b:any\nb 1; Multi-Arch: "+multiArch)
 		list, err := index.Solve(Request{Install: []string{"a"}})
 		if got := err == nil && len(list) == 2; got != met {
 			t.Errorf("Multi-Arch %q: met %t, want %t (%v)", multiArch, got, met, err)

@@ -7,15 +7,13 @@ package deb
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/specbuild/specbuild/engine/fetch"
-	"github.com/specbuild/specbuild/engine/xz"
 )
 
 // Archive is a package archive as a spec states it.
@@ -37,13 +35,21 @@ type Source struct {
 // Options are the settings of a [Resolver].
 type Options struct {
 	Mirrors Mirrors          // see MachineMirrors
-	Cache   string           // a folder for trimmed indexes; none are kept if empty
+	Cache   string           // a folder for releases and trimmed indexes; none are kept if empty
 	Client  *fetch.Client    // a new one if nil
 	Now     func() time.Time // time.Now if nil
 }
 
-// Resolver resolves queries. It is safe for use by several goroutines.
-type Resolver struct{ opt Options }
+// Resolver resolves queries. It is safe for use by several goroutines. What
+// it learnt of an archive holds for its lifetime, failures too, so that all
+// closures of one lock are chosen from one state of the archive and a server
+// that does not answer is waited for once.
+type Resolver struct {
+	opt      Options
+	releases memo[signed]
+	tables   memo[*table]
+	indexes  memo[loaded]
+}
 
 // NewResolver returns a resolver.
 func NewResolver(opt Options) *Resolver {
@@ -53,7 +59,7 @@ func NewResolver(opt Options) *Resolver {
 	if opt.Now == nil {
 		opt.Now = time.Now
 	}
-	return &Resolver{opt}
+	return &Resolver{opt: opt}
 }
 
 // Query is a request to an archive for one architecture.
@@ -71,7 +77,8 @@ type Closure struct {
 
 // Resolve fetches what it needs of the archive and solves the request. Errors
 // are a *fetch.Error where no mirror answered, ErrSignature for what cannot
-// be trusted, and those of [Index.Solve].
+// be trusted, an *UnknownSuite or *MissingIndex for what the archive does not
+// have, and those of [Index.Solve].
 func (r *Resolver) Resolve(ctx context.Context, q Query) (Closure, error) {
 	index, releases, err := r.Load(ctx, q.Archive, q.Arch)
 	if err != nil {
@@ -132,128 +139,81 @@ func (r *Resolver) suites(a Archive) []suite {
 	return out
 }
 
-// Limits on what a mirror may make us read, in bytes: Debian's InRelease has
-// 0.2 MB, its largest Packages 60 MB.
-const (
-	maxRelease   = 16 << 20
-	maxIndexSize = 512 << 20
-)
+// loaded is an archive for one architecture.
+type loaded struct {
+	index    *Index
+	releases []Release
+}
 
-// Load fetches, verifies and reads the indexes of an archive.
+// Load fetches, verifies and reads the indexes of an archive: its suites at
+// the same time, and what one machine's cache knows not at all.
 func (r *Resolver) Load(ctx context.Context, a Archive, arch string) (*Index, []Release, error) {
-	var all []Package
-	var releases []Release
-	for _, s := range r.suites(a) {
-		release, packages, err := r.loadSuite(ctx, s, arch)
-		if err != nil {
-			return nil, nil, fmt.Errorf("archive %s, suite %s: %w", s.source, s.name, err)
-		}
-		releases, all = append(releases, release), append(all, packages...)
+	suites := r.suites(a)
+	key := arch
+	for _, s := range suites {
+		key += "\x00" + s.key() + "\x00" + strings.Join(s.components, " ")
 	}
-	return NewIndex(arch, all), releases, nil
+	l, err := r.indexes.do(key, func() (loaded, error) { return r.load(ctx, suites, arch) })
+	return l.index, l.releases, err
 }
 
-func (r *Resolver) loadSuite(ctx context.Context, s suite, arch string) (Release, []Package, error) {
-	doc, err := r.opt.Client.Document(ctx, s.urls("InRelease"), maxRelease, fetch.Validators{})
-	if err != nil {
-		return Release{}, nil, err
+func (r *Resolver) load(ctx context.Context, suites []suite, arch string) (loaded, error) {
+	type part struct {
+		release Release
+		shelves []shelf
+		err     error
 	}
-	release, err := verifyRelease(doc.Body, s.keys, s.name, r.opt.Now(), s.stale)
-	if err != nil {
-		return Release{}, nil, fmt.Errorf("%s: %w", doc.URL, err)
+	parts := make([]part, len(suites))
+	var wg sync.WaitGroup
+	for i, s := range suites {
+		wg.Go(func() {
+			p := &parts[i]
+			p.release, p.shelves, p.err = r.loadSuite(ctx, s, arch)
+		})
 	}
-	release.Source = s.source
-	var all []Package
-	for _, c := range s.components {
-		packages, err := r.loadComponent(ctx, s, release, c+"/binary-"+arch+"/Packages.xz")
-		if err != nil {
-			return Release{}, nil, err
+	wg.Wait()
+	var out loaded
+	var shelves []shelf
+	for i, p := range parts {
+		if p.err != nil { // that of the first suite, whichever ended first
+			return loaded{}, fmt.Errorf("archive %s, suite %s: %w", suites[i].source, suites[i].name, p.err)
 		}
-		all = append(all, packages...)
+		out.releases, shelves = append(out.releases, p.release), append(shelves, p.shelves...)
 	}
-	return release, all, nil
+	out.index = newIndex(arch, shelves)
+	return out, nil
 }
 
-func (s suite) urls(name string) []string {
-	var out []string
-	for _, b := range s.bases {
-		out = append(out, b+"/dists/"+s.name+"/"+name)
-	}
-	return out
+// memo does a thing once for each key, also when several want it at once.
+type memo[T any] struct {
+	mu    sync.Mutex
+	cells map[string]*cell[T]
 }
 
-// loadComponent reads an index from the cache, where its name is the digest
-// of the signed file that it was made of, else from a mirror.
-func (r *Resolver) loadComponent(ctx context.Context, s suite, release Release, name string) ([]Package, error) {
-	f, ok := release.files[name]
-	if !ok {
-		return nil, fmt.Errorf("InRelease of %s names no %s: the suite lacks this component or architecture", s.name, name)
-	}
-	kept := ""
-	if r.opt.Cache != "" {
-		kept = filepath.Join(r.opt.Cache, f.sha256+".1.zst") // 1: the version of the form
-		if raw, err := os.ReadFile(kept); err == nil {
-			if text, err := decompress(raw); err == nil {
-				if packages, err := parseTrimmed(text, s.source); err == nil {
-					return packages, nil
-				}
-			}
-		}
-	}
-	urls := s.urls(name)
-	if release.byHash {
-		// By its digest, a file cannot be replaced between InRelease and now.
-		i := strings.LastIndexByte(name, '/')
-		urls = slices.Concat(s.urls(name[:i]+"/by-hash/SHA256/"+f.sha256), urls)
-	}
-	var packed fetch.Buffer
-	if f.size > maxIndexSize {
-		return nil, fmt.Errorf("%s has %d bytes, more than are read", name, f.size)
-	}
-	if err := r.opt.Client.Get(ctx, fetch.Request{URLs: urls, Size: f.size, SHA256: f.sha256}, &packed); err != nil {
-		return nil, err
-	}
-	limit := int64(maxIndexSize)
-	if plain, ok := release.files[strings.TrimSuffix(name, ".xz")]; ok {
-		limit = min(limit, plain.size)
-	}
-	text, err := xz.Decode(ctx, &packed, f.size, limit)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	trimmed := trim(string(text))
-	packages, err := parseTrimmed(trimmed, s.source)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
-	}
-	if kept != "" {
-		if err := keep(kept, trimmed); err != nil {
-			return nil, fmt.Errorf("keep the index %s: %w", name, err)
-		}
-	}
-	return packages, nil
+type cell[T any] struct {
+	once  sync.Once
+	value T
+	err   error
 }
 
-// keep writes beside the name and renames, so that others see all or nothing.
-func keep(name, text string) error {
-	raw, err := compress(text)
-	if err != nil {
-		return err
+func (m *memo[T]) do(key string, f func() (T, error)) (T, error) {
+	m.mu.Lock()
+	if m.cells == nil {
+		m.cells = map[string]*cell[T]{}
 	}
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return err
+	c := m.cells[key]
+	if c == nil {
+		c = &cell[T]{}
+		m.cells[key] = c
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(name), ".index-*")
-	if err != nil {
-		return err
+	m.mu.Unlock()
+	c.once.Do(func() { c.value, c.err = f() })
+	if errors.Is(c.err, context.Canceled) || errors.Is(c.err, context.DeadlineExceeded) {
+		m.mu.Lock() // it says nothing of the archive
+		if m.cells[key] == c {
+			delete(m.cells, key)
+		}
+		m.mu.Unlock()
 	}
-	defer os.Remove(tmp.Name())
-	if _, err := tmp.Write(raw); err != nil {
-		tmp.Close()
-		return err
-	}
-	if err := tmp.Close(); err != nil {
-		return err
-	}
-	return os.Rename(tmp.Name(), name)
+	return c.value, c.err
 }

@@ -2,15 +2,9 @@ package deb
 
 import (
 	"cmp"
-	"errors"
-	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // Package is a package of an archive: what the lock keeps of it, and the
@@ -28,146 +22,142 @@ type Package struct {
 	PreDepends, Depends, Recommends, Conflicts, Breaks, Provides string
 }
 
-// indexFields are the fields kept of a stanza, in the order of a cached
-// index's lines.
-var indexFields = [...]string{
-	"Package", "Version", "Architecture", "Filename", "Size", "SHA256", "Installed-Size", "Priority",
-	"Multi-Arch", "Essential", "Pre-Depends", "Depends", "Recommends", "Conflicts", "Breaks", "Provides",
-}
-
-// trim keeps of a Packages file the fields that are used, a line each, so
-// that a later load only cuts lines: 57 MB become 20.
-func trim(packages string) string {
-	var out strings.Builder
-	out.Grow(len(packages) / 2)
-	var values [len(indexFields)]string
-	flush := func() {
-		if values[0] == "" {
-			return
-		}
-		for i, v := range values {
-			out.WriteString(v)
-			out.WriteByte('\n')
-			values[i] = ""
-		}
-	}
-	for line := range strings.Lines(packages) {
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			flush()
-			continue
-		}
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || line[0] == ' ' {
-			continue // none of the fields is folded in Debian's indexes
-		}
-		if i := slices.Index(indexFields[:], name); i >= 0 {
-			values[i] = strings.TrimSpace(value)
-		}
-	}
-	flush()
-	return out.String()
-}
-
-var errIndex = errors.New("malformed index")
-
-// parseTrimmed reads what trim wrote.
-func parseTrimmed(text, source string) ([]Package, error) {
-	n := strings.Count(text, "\n")
-	if n%len(indexFields) != 0 {
-		return nil, errIndex
-	}
-	out := make([]Package, n/len(indexFields))
-	var f [len(indexFields)]string
-	for i := range out {
-		for j := range f {
-			f[j], text, _ = strings.Cut(text, "\n")
-		}
-		size, err := strconv.ParseInt(f[4], 10, 64)
-		if err != nil || size <= 0 || len(f[5]) != 64 || f[3] == "" || f[1] == "" {
-			return nil, fmt.Errorf("%w: package %q", errIndex, f[0])
-		}
-		installed, _ := strconv.ParseInt(f[6], 10, 64) // optional in the format
-		out[i] = Package{
-			Name: f[0], Version: f[1], Arch: f[2], Source: source, Path: f[3], Size: size, SHA256: f[5],
-			InstalledSize: installed, Priority: f[7], MultiArch: f[8], Essential: f[9] == "yes",
-			PreDepends: f[10], Depends: f[11], Recommends: f[12], Conflicts: f[13], Breaks: f[14], Provides: f[15],
-		}
-	}
-	return out, nil
-}
-
-func compress(text string) ([]byte, error) {
-	w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest))
-	if err != nil {
-		return nil, err
-	}
-	return w.EncodeAll([]byte(text), nil), w.Close()
-}
-
-func decompress(raw []byte) (string, error) {
-	r, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxIndexSize))
-	if err != nil {
-		return "", err
-	}
-	defer r.Close()
-	out, err := r.DecodeAll(raw, nil)
-	return string(out), err
-}
-
-// Index is all packages of an archive for one architecture. It is not
-// changed after New, and may be used by several goroutines.
+// Index is all packages of an archive for one architecture. It may be used
+// by several goroutines. Stanzas are read when they are looked at: a closure
+// touches some hundred of an archive's 70,000.
 type Index struct {
-	arch     string
+	arch    string
+	shelves []shelf
+
+	mu       sync.Mutex // guards the rest
+	read     map[place]*Package
 	versions map[string][]*Package // by name, best first
-	provides func() map[string][]provider
+	provides map[string][]provider
+	fault    error // of a table; what was solved since is void
 }
+
+// shelf is one component of one suite.
+type shelf struct {
+	table  *table
+	source string // of its packages
+}
+
+// place is a stanza of a shelf.
+type place struct{ shelf, stanza int }
 
 type provider struct {
 	pkg     *Package
 	version string // empty for an unversioned Provides
 }
 
-// NewIndex orders packages of one architecture ("amd64") and of "all". Of
-// equal versions the one that comes first stays first.
-func NewIndex(arch string, packages []Package) *Index {
-	x := &Index{arch: arch, versions: make(map[string][]*Package, len(packages))}
-	for i := range packages {
-		p := &packages[i]
-		if p.Arch == arch || p.Arch == "all" {
-			x.versions[p.Name] = append(x.versions[p.Name], p)
-		}
+// newIndex joins the components of an archive. Of equal versions that of the
+// first shelf stays first.
+func newIndex(arch string, shelves []shelf) *Index {
+	return &Index{
+		arch: arch, shelves: shelves,
+		read: map[place]*Package{}, versions: map[string][]*Package{}, provides: map[string][]provider{},
 	}
-	for _, list := range x.versions {
-		if len(list) > 1 {
-			slices.SortStableFunc(list, func(a, b *Package) int { return CompareVersions(b.Version, a.Version) })
-		}
-	}
-	x.provides = sync.OnceValue(x.findProviders)
-	return x
 }
 
-// findProviders looks at the best version of each name only, as resolving
-// does; the solver checks that one is still chosen when another is pinned.
-func (x *Index) findProviders() map[string][]provider {
-	out := map[string][]provider{}
-	for _, name := range slices.Sorted(maps.Keys(x.versions)) {
-		for _, p := range x.versions[name] {
-			for _, group := range parseRelations(p.Provides) {
-				for _, r := range group {
-					out[r.name] = append(out[r.name], provider{p, r.version})
+// named are the versions of a package, best first.
+func (x *Index) named(name string) []*Package {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	list, ok := x.versions[name]
+	if ok {
+		return list
+	}
+	for i, s := range x.shelves {
+		from, to := s.table.find(name)
+		for n := from; n < to; n++ {
+			if p := x.at(place{i, n}); p != nil {
+				list = append(list, p)
+			}
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *Package) int { return CompareVersions(b.Version, a.Version) })
+	x.versions[name] = list
+	return list
+}
+
+// at reads a stanza once, so that a package is one pointer; nil is one of
+// another architecture. The caller holds mu.
+func (x *Index) at(at place) *Package {
+	if p, ok := x.read[at]; ok {
+		return p
+	}
+	s := x.shelves[at.shelf]
+	r, err := s.table.stanza(at.stanza)
+	if err != nil {
+		x.fault = cmp.Or(x.fault, err)
+		return nil
+	}
+	p := r.pkg(s.source)
+	if p.Arch != x.arch && p.Arch != "all" {
+		p = nil
+	}
+	x.read[at] = p
+	return p
+}
+
+// providers are who provides a name, in the order of preference.
+func (x *Index) providers(name string) []provider {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	list, ok := x.provides[name]
+	if ok {
+		return list
+	}
+	for i, s := range x.shelves {
+		for _, n := range s.table.providers(name) {
+			p := x.at(place{i, n})
+			if p == nil {
+				continue
+			}
+			for _, r := range slices.Concat(parseRelations(p.Provides)...) {
+				if r.name == name {
+					list = append(list, provider{p, r.version})
 				}
 			}
 		}
 	}
-	for _, list := range out {
-		// Not file order: a mirror's way of listing must decide nothing.
-		slices.SortStableFunc(list, func(a, b provider) int {
-			return cmp.Or(boolFirst(a.pkg.Essential, b.pkg.Essential),
-				cmp.Compare(rank(a.pkg.Priority), rank(b.pkg.Priority)), cmp.Compare(a.pkg.Name, b.pkg.Name))
-		})
+	// Not file order: a mirror's way of listing must decide nothing.
+	slices.SortStableFunc(list, func(a, b provider) int {
+		return cmp.Or(boolFirst(a.pkg.Essential, b.pkg.Essential), cmp.Compare(rank(a.pkg.Priority), rank(b.pkg.Priority)),
+			cmp.Compare(a.pkg.Name, b.pkg.Name), CompareVersions(b.pkg.Version, a.pkg.Version))
+	})
+	x.provides[name] = list
+	return list
+}
+
+// names are all names of packages, sorted.
+func (x *Index) names() []string {
+	var out []string
+	for _, s := range x.shelves {
+		out = append(out, s.table.names.all()...)
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// relied are the names of packages some version of which maintainer scripts
+// rely on without saying so, sorted.
+func (x *Index) relied() []string {
+	var out []string
+	for _, s := range x.shelves {
+		for _, n := range s.table.relied {
+			out = append(out, s.table.names.at(n))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// broken is what went wrong while stanzas were read.
+func (x *Index) broken() error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.fault
 }
 
 func boolFirst(a, b bool) int {

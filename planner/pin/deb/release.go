@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/textproto"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +34,9 @@ type Release struct {
 	ValidUntil time.Time // zero where the suite states none
 	SHA256     string    // of the InRelease file, hexadecimal
 
-	files  map[string]file // by path below the suite's folder
-	byHash bool
+	files     map[string]file // by path below the suite's folder
+	byHash    bool
+	allInEach bool // packages of "all" are in each architecture's index
 }
 
 // file is a line of the SHA256 field.
@@ -43,9 +45,9 @@ type file struct {
 	size   int64
 }
 
-// ErrSignature is wrapped by every error that says that an InRelease cannot
-// be trusted.
-var ErrSignature = errors.New("signature of InRelease")
+// ErrSignature is wrapped by every error that says that a release cannot be
+// trusted.
+var ErrSignature = errors.New("signature of the release")
 
 // keyring reads keys, binary or armoured, and drops those that ended by now.
 func keyring(raw []byte, now time.Time) (openpgp.EntityList, error) {
@@ -71,33 +73,54 @@ func keyring(raw []byte, now time.Time) (openpgp.EntityList, error) {
 	return live, nil
 }
 
-// verifyRelease checks a clearsigned InRelease and reads what was signed, and
-// nothing else of the file. stale lets a Valid-Until pass that is over: a
-// snapshot is old by intent.
-func verifyRelease(raw, keys []byte, suite string, now time.Time, stale bool) (Release, error) {
-	if !bytes.HasPrefix(raw, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
-		return Release{}, fmt.Errorf("%w: the file does not begin with a signed message", ErrSignature)
-	}
-	block, rest := clearsign.Decode(raw)
-	if block == nil {
-		return Release{}, fmt.Errorf("%w: the signed message is malformed", ErrSignature)
-	}
-	if len(bytes.TrimSpace(rest)) != 0 {
-		return Release{}, fmt.Errorf("%w: %d bytes follow the signed message", ErrSignature, len(rest))
-	}
+// verify checks a release's signature and reads what was signed, and nothing
+// else of the file. stale lets a Valid-Until pass that is over: a snapshot is
+// old by intent.
+func verify(doc document, keys []byte, suite string, now time.Time, stale bool) (Release, error) {
 	ring, err := keyring(keys, now)
 	if err != nil {
 		return Release{}, err
 	}
-	if _, err := block.VerifySignature(ring, &packet.Config{Time: func() time.Time { return now }}); err != nil {
-		return Release{}, fmt.Errorf("%w: %w", ErrSignature, err)
+	config := &packet.Config{Time: func() time.Time { return now }}
+	text := doc.Text
+	if len(doc.Signature) > 0 {
+		_, err = openpgp.CheckArmoredDetachedSignature(ring, bytes.NewReader(text), bytes.NewReader(doc.Signature), config)
+		if !bytes.HasPrefix(doc.Signature, []byte("-----BEGIN")) {
+			_, err = openpgp.CheckDetachedSignature(ring, bytes.NewReader(text), bytes.NewReader(doc.Signature), config)
+		}
+		if err != nil {
+			err = fmt.Errorf("%w: %w", ErrSignature, err)
+		}
+	} else {
+		text, err = clearText(text, ring, config)
 	}
-	sum := sha256.Sum256(raw)
+	if err != nil {
+		return Release{}, err
+	}
+	sum := sha256.Sum256(doc.Text)
 	r := Release{Suite: suite, SHA256: hex.EncodeToString(sum[:])}
-	if err := r.parse(string(block.Plaintext)); err != nil {
+	if err := r.parse(string(text)); err != nil {
 		return Release{}, err
 	}
 	return r, r.timely(now, stale)
+}
+
+// clearText is what a clearsigned file signs.
+func clearText(raw []byte, ring openpgp.EntityList, config *packet.Config) ([]byte, error) {
+	if !bytes.HasPrefix(raw, []byte("-----BEGIN PGP SIGNED MESSAGE-----")) {
+		return nil, fmt.Errorf("%w: the file does not begin with a signed message", ErrSignature)
+	}
+	block, rest := clearsign.Decode(raw)
+	if block == nil {
+		return nil, fmt.Errorf("%w: the signed message is malformed", ErrSignature)
+	}
+	if len(bytes.TrimSpace(rest)) != 0 {
+		return nil, fmt.Errorf("%w: %d bytes follow the signed message", ErrSignature, len(rest))
+	}
+	if _, err := block.VerifySignature(ring, config); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	return block.Plaintext, nil
 }
 
 // parse reads the signed text. A mirror that answers with another suite,
@@ -117,6 +140,9 @@ func (r *Release) parse(text string) error {
 		}
 	}
 	r.byHash = fields["Acquire-By-Hash"] == "yes"
+	// apt's rule: security's release names no "all", but files of it that are not to be read.
+	r.allInEach = !slices.Contains(strings.Fields(fields["Architectures"]), "all") ||
+		slices.Contains(strings.Fields(fields["No-Support-For-Architecture-All"]), "Packages")
 	r.files = map[string]file{}
 	for line := range strings.Lines(fields["Sha256"]) {
 		f := strings.Fields(line)

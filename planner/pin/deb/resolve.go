@@ -120,7 +120,7 @@ func (x *Index) solve(req Request, global bool) ([]Package, error) {
 }
 
 func (x *Index) find(name, version string) *Package {
-	for _, p := range x.versions[name] {
+	for _, p := range x.named(name) {
 		if p.Version == version {
 			return p
 		}
@@ -138,9 +138,8 @@ func (s *solver) wanted(req Request) ([][]relation, error) {
 		if arch != "" && arch != s.arch && arch != "any" && arch != "native" && arch != "all" {
 			return nil, &UnknownPackage{Name: item, Arch: s.arch, Names: s.names()}
 		}
-		list := s.versions[name]
-		switch {
-		case pinned:
+		list := s.named(name)
+		if pinned {
 			p := s.find(name, version)
 			if p == nil && len(list) > 0 {
 				return nil, &UnknownVersion{name, version, versionsOf(list)}
@@ -161,8 +160,8 @@ func (s *solver) wanted(req Request) ([][]relation, error) {
 		groups = append(groups, []relation{{name: name}})
 	}
 	if req.Configure {
-		for _, name := range slices.Sorted(maps.Keys(s.versions)) {
-			if p := s.best(name); p.Essential || p.Priority == "required" || name == "apt" {
+		for _, name := range s.relied() {
+			if p := s.best(name); p != nil && (p.Essential || p.Priority == "required" || name == "apt") {
 				groups = append(groups, []relation{{name: name}})
 			}
 		}
@@ -185,8 +184,6 @@ func (s *solver) virtual(name string) (string, error) {
 	slices.Sort(names)
 	return "", &Ambiguous{name, names}
 }
-
-func (x *Index) names() []string { return slices.Sorted(maps.Keys(x.versions)) }
 
 func versionsOf(list []*Package) []string {
 	var out []string
@@ -223,7 +220,7 @@ func (s *solver) best(name string) *Package {
 	if p := s.pick[name]; p != nil {
 		return p
 	}
-	if list := s.versions[name]; len(list) > 0 {
+	if list := s.named(name); len(list) > 0 {
 		return list[0]
 	}
 	return nil
@@ -247,7 +244,7 @@ func (s *solver) candidates(group []relation) []*Package {
 		if p := s.best(r.name); p != nil && r.allows(p.Version) && s.archMet(r, p) {
 			add(p)
 		}
-		for _, v := range s.provides()[r.name] {
+		for _, v := range s.providers(r.name) {
 			if v.pkg.Name != r.name && s.best(v.pkg.Name) == v.pkg && r.allows(v.version) && s.archMet(r, v.pkg) {
 				add(v.pkg)
 			}

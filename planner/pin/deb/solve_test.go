@@ -24,11 +24,22 @@ func world(t *testing.T, lines string) *Index {
 		}
 		text.WriteString("\n")
 	}
-	list, err := parseTrimmed(trim(text.String()), sourceDebian)
+	records, err := readRecords(text.String())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewIndex("amd64", list)
+	packed, err := newTable(records)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := packed.encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if packed, err = decodeTable(raw); err != nil { // as from the cache
+		t.Fatal(err)
+	}
+	return newIndex("amd64", []shelf{{packed, sourceDebian}})
 }
 
 func TestSolve(t *testing.T) {
@@ -109,12 +120,12 @@ func TestRelease(t *testing.T) {
 		"future":        {good, "trixie", public.Bytes(), now.Add(-30 * time.Hour), "future"},
 		"keys ended":    {good, "trixie", debianKeys, now.AddDate(40, 0, 0), "have ended"},
 	} {
-		_, err := verifyRelease([]byte(c.text), c.keys, c.suite, c.now, false)
+		_, err := verify(document{Text: []byte(c.text)}, c.keys, c.suite, c.now, false)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)
 		}
 	}
-	if _, err := verifyRelease([]byte(good), public.Bytes(), "trixie", now.Add(100*time.Hour), true); err != nil {
+	if _, err := verify(document{Text: []byte(good)}, public.Bytes(), "trixie", now.Add(100*time.Hour), true); err != nil {
 		t.Errorf("a snapshot may be stale: %v", err)
 	}
 	if _, err := keyring(debianKeys, time.Date(2028, 1, 1, 0, 0, 0, 0, time.UTC)); err != nil || errors.Is(err, ErrSignature) {
