@@ -139,6 +139,10 @@ func (p *planner) images() []Image {
 	tags := map[string]*spec.ImageDecl{}
 	for _, addr := range p.in.Spec.Selected {
 		decl := p.imageDecls[addr]
+		if addr.Kind == spec.KindStage {
+			out = append(out, p.stage(addr)...)
+			continue
+		}
 		if decl == nil {
 			p.ds.Errorf(diag.Range{}, "No such image", "%s is asked for, but no block declares it.", addr)
 			continue
@@ -159,6 +163,20 @@ func (p *planner) images() []Image {
 		out = append(out, img)
 	}
 	return out
+}
+
+// stage is a stage that was asked for by its address, for the machine that
+// builds: what it holds can be looked at, and is not published.
+func (p *planner) stage(addr spec.Addr) []Image {
+	build := p.in.Spec.Build
+	s := p.resolve(addr, build, build, diag.Range{})
+	if s == nil {
+		return nil
+	}
+	return []Image{{
+		Addr: addr.String(), Range: s.body.Range, Explicit: true,
+		Platforms: []PlatformImage{{Platform: s.inst.Platform, Instance: s.inst.ID}},
+	}}
 }
 
 func (p *planner) platformsOf(decl *spec.ImageDecl) []spec.Platform {

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"path"
+	"strings"
 
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
@@ -27,7 +28,7 @@ func (p *planner) unused() {
 	}
 	var idle []*spec.StageDecl
 	for _, st := range p.in.Spec.Stages {
-		if !reached[st.Addr] {
+		if !reached[st.Addr] && !called(st.Addr) {
 			idle = append(idle, st)
 		}
 	}
@@ -61,7 +62,7 @@ func (p *planner) idleStages(idle []*spec.StageDecl, reached map[spec.Addr]bool)
 
 func (p *planner) unusedOthers(used func(spec.Addr) bool) {
 	report := func(addr spec.Addr, at diag.Range) {
-		if !used(addr) && path.Base(at.File) != workspaceFile {
+		if !used(addr) && path.Base(at.File) != workspaceFile && !called(addr) {
 			p.idle(addr, at)
 		}
 	}
@@ -80,6 +81,10 @@ func (p *planner) unusedOthers(used func(spec.Addr) bool) {
 		report(r.Addr, r.Range)
 	}
 }
+
+// called reports whether something is of a module that another calls: what
+// one caller does not need of a template, another does.
+func called(addr spec.Addr) bool { return strings.Contains(addr.Module, ":") }
 
 func (p *planner) idle(addr spec.Addr, at diag.Range) {
 	p.ds.Warnf("stage-unused", at, "Nothing uses this", "No image reaches %s. Take it out, or use it.", addr.Local())

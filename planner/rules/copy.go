@@ -69,13 +69,21 @@ func takesAll(sources []string) bool {
 	})
 }
 
+// folder is where the files of a module are, below the workspace's root.
+func (d *docket) folder(addr spec.Addr) string {
+	if dir, ok := d.Spec.Folders[addr.Module]; ok {
+		return dir
+	}
+	return strings.TrimPrefix(addr.Module, "//")
+}
+
 // sources reports whether a context is a module's folder, or one around it:
 // the spec and all that is developed lies there. One with `include`, or of a
 // folder that was chosen, is what somebody meant.
 func (d *docket) sources(ctx, module spec.Addr) bool {
 	for _, c := range d.Spec.Contexts {
 		if c.Addr == ctx {
-			own := strings.TrimPrefix(module.Module, "//")
+			own := d.folder(module)
 			dir := path.Clean(c.Path.V)
 			return !c.Include.Set && !c.Exclude.Set && (dir == "." || dir == own || strings.HasPrefix(own, dir+"/"))
 		}
