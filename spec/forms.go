@@ -103,22 +103,30 @@ var (
 	accountName  = matching("the name of a user or group", accountPattern, "app")
 	accountNames = listOf("a list of names of groups", accountName, distinctText)
 	debNames     = listOf("a list of packages", matching("a package", debPattern, "nginx"), distinct(func(s string) string { return s }, 1))
-	snapshot     = formOf("a time", func(s string) (string, error) {
-		if _, err := time.Parse("20060102T150405Z", s); err != nil || !snapshotPattern().MatchString(s) {
-			return "", fmt.Errorf("%q is not a time of the archive; write it like %q", s, "20260301T000000Z")
-		}
-		return s, nil
-	})
-	imageName = formOf("the name of an image", parseImageName)
-	tagList   = listOf("a list of names with tags", formOf("a name with a tag", parseTag), distinctText)
-	owner     = formOf("an owner", parseOwner)
-	httpURL   = formOf("a URL", parseURL)
-	gitURL    = formOf("the URL of a repository", parseGitURL)
-	gitRef    = formOf("a branch, tag or commit", parseGitRef)
-	sha256Hex = matching("a SHA-256", sha256Pattern, strings.Repeat("0123456789abcdef", 4))
-	signal    = formOf("a signal", parseSignal)
-	sealList  = listOf("a list of what is sealed", formOf("a sealed name", parseSeal), distinctText)
+	snapshot     = formOf("a time", parseSnapshot)
+	imageName    = formOf("the name of an image", parseImageName)
+	tagList      = listOf("a list of names with tags", formOf("a name with a tag", parseTag), distinctText)
+	owner        = formOf("an owner", parseOwner)
+	httpURL      = formOf("a URL", parseURL)
+	gitURL       = formOf("the URL of a repository", parseGitURL)
+	gitRef       = formOf("a branch, tag or commit", parseGitRef)
+	sha256Hex    = matching("a SHA-256", sha256Pattern, strings.Repeat("0123456789abcdef", 4))
+	signal       = formOf("a signal", parseSignal)
+	sealList     = listOf("a list of what is sealed", formOf("a sealed name", parseSeal), distinctText)
 )
+
+// parseSnapshot reads a time as snapshot.debian.org writes it, or as everybody
+// does; the lock's keys have the first.
+func parseSnapshot(s string) (string, error) {
+	const form = "20060102T150405Z"
+	if t, err := time.Parse(time.RFC3339, s); err == nil && t.Nanosecond() == 0 {
+		return t.UTC().Format(form), nil
+	}
+	if _, err := time.Parse(form, s); err != nil || !snapshotPattern().MatchString(s) {
+		return "", fmt.Errorf("%q is not a time of the archive; write it like %q or %q", s, "20260301T000000Z", "2026-03-01T00:00:00Z")
+	}
+	return s, nil
+}
 
 // oneOf is one of a few words.
 func oneOf(words ...string) valueType[string] {

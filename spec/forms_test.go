@@ -60,7 +60,7 @@ func TestForms(t *testing.T) {
 		{formFor("duration", duration), []string{`"90s"`, `"1h30m"`, `"1ms"`}, []string{`"90"`, `90`, `"0s"`, `"-1s"`, `""`}},
 		{formFor("signal", signal), []string{`"SIGTERM"`, `"SIGRTMIN+3"`, `"9"`, `9`}, []string{`"TERM"`, `"SIGFOO"`, `"0"`, `"65"`, `"SIGRTMIN+31"`}},
 		{formFor("day", day), []string{`"2027-03-31"`}, []string{`"2027-02-30"`, `"2027-3-1"`, `"31.03.2027"`, `20270331`}},
-		{formFor("snapshot", snapshot), []string{`"20260301T000000Z"`}, []string{`"20261301T000000Z"`, `"20260301"`, `"20260301T000000"`}},
+		{formFor("snapshot", snapshot), []string{`"20260301T000000Z"`, `"2026-03-01T00:00:00Z"`, `"2026-03-01T02:00:00+02:00"`}, []string{`"2026-03-01T00:00:00"`, `"2026-13-01T00:00:00Z"`, `"2026-03-01T00:00:00.5Z"`, `"20261301T000000Z"`, `"20260301"`, `"20260301T000000"`}},
 		{formFor("deb", debNames),
 			[]string{`["nginx"]`, `["g++=4:14.2.0-1", "libc6:amd64", "a1=1.0~rc1+b2"]`},
 			[]string{`[]`, `["Nginx"]`, `["nginx "]`, `["nginx="]`, `["a"]`, `["nginx", "nginx"]`, `["nginx>=1"]`, `"nginx"`}},
@@ -173,6 +173,16 @@ func TestReferenceKinds(t *testing.T) {
 		}
 		if ok && a != (Addr{Module: "//m", Kind: c.kind, Name: "n", Key: "k"}) {
 			t.Errorf("%s became %s", c.kind, a)
+		}
+	}
+}
+
+// TestSnapshotsHaveOneForm: two spellings of one time share a line of the lock.
+func TestSnapshotsHaveOneForm(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"20260301T000000Z", "2026-03-01T00:00:00Z", "2026-03-01T02:00:00+02:00"} {
+		if got, err := parseSnapshot(s); err != nil || got != "20260301T000000Z" {
+			t.Errorf("%s is %q, %v", s, got, err)
 		}
 	}
 }
