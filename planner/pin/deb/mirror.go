@@ -36,9 +36,9 @@ func MachineMirrors(etc string) Mirrors {
 				}
 			}
 		case ".sources":
-			for paragraph := range strings.SplitSeq(strings.ReplaceAll(string(raw), "\r", ""), "\n\n") {
+			for _, paragraph := range between.Split(string(raw), -1) {
 				f := stanza(paragraph)
-				if f["Enabled"] == "no" || !slices.Contains(strings.Fields(f["Types"]), "deb") {
+				if disabled(f["Enabled"]) || !slices.Contains(strings.Fields(f["Types"]), "deb") {
 					continue
 				}
 				for _, uri := range strings.Fields(f["Uris"]) {
@@ -54,6 +54,18 @@ func MachineMirrors(etc string) Mirrors {
 		m.Security = []string{"http://security.debian.org/debian-security"}
 	}
 	return m
+}
+
+// between matches what separates the paragraphs of a deb822 file.
+var between = regexp.MustCompile(`\r?\n[ \t]*\r?\n`)
+
+// disabled is apt's reading of a boolean that is false.
+func disabled(enabled string) bool {
+	switch strings.ToLower(enabled) {
+	case "no", "false", "without", "off", "disable", "0":
+		return true
+	}
+	return false
 }
 
 // options matches "[arch=amd64 signed-by=…]" of a one-line source.

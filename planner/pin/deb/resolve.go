@@ -18,7 +18,7 @@ type Request struct {
 	Recommends bool              // Recommends too, where they can be met
 	Configure  bool              // also Essential, Priority required and apt, which maintainer scripts rely on
 	Installed  []Installed       // of steps below
-	Prefer     map[string]string // versions to keep by name, where the archive still has them
+	Prefer     map[string]string // versions to keep by name, where the archive still has them and they fit
 }
 
 // UnknownPackage is a name that the archive neither has nor provides.
@@ -58,6 +58,8 @@ func (e *Ambiguous) Error() string {
 type Conflict struct {
 	Chain  []string // from what was asked for to what cannot be, each needing the next
 	Reason string   // "conflicts with d (<< 2), wanted by e", or what is missing
+
+	names []string // of packages whose other versions might fit
 }
 
 // Error is the chain and its end.
@@ -67,9 +69,31 @@ func (e *Conflict) Error() string {
 
 // Solve finds the packages that a request adds, sorted by name. The order of
 // choices is local first, and global where that ends in a contradiction
-// (smaller changes in an archive then change fewer closures). The result is a
-// function of the index and the request alone.
+// (smaller changes in an archive then change fewer closures). A version that
+// is preferred gives way where it stands against the request, and only it.
+// The result is a function of the index and the request alone.
 func (x *Index) Solve(req Request) ([]Package, error) {
+	req.Prefer = maps.Clone(req.Prefer)
+	for {
+		out, err := x.solveTwice(req)
+		if fault := x.broken(); fault != nil {
+			return nil, fault
+		}
+		var conflict *Conflict
+		if !errors.As(err, &conflict) || len(req.Prefer) == 0 {
+			return out, err
+		}
+		before := len(req.Prefer)
+		for _, name := range conflict.names {
+			delete(req.Prefer, name)
+		}
+		if len(req.Prefer) == before {
+			req.Prefer = nil // the cause lies further back
+		}
+	}
+}
+
+func (x *Index) solveTwice(req Request) ([]Package, error) {
 	out, err := x.solve(req, false)
 	var conflict *Conflict
 	if errors.As(err, &conflict) {
@@ -146,7 +170,7 @@ func (s *solver) wanted(req Request) ([][]relation, error) {
 			}
 			if p != nil {
 				if in := s.chosen[name]; in != nil && in != p {
-					return nil, &Conflict{[]string{item}, fmt.Sprintf("version %s is installed below", in.Version)}
+					return nil, &Conflict{Chain: []string{item}, Reason: fmt.Sprintf("version %s is installed below", in.Version)}
 				}
 				s.pick[name] = p
 			}
@@ -267,31 +291,31 @@ func (s *solver) archMet(r relation, p *Package) bool {
 }
 
 // clash finds what of the chosen cannot stand beside p, in both directions.
-func (s *solver) clash(p *Package) (reason string) {
+func (s *solver) clash(p *Package) (with, reason string) {
 	for _, r := range negative(p) {
 		for _, q := range s.candidates([]relation{r}) {
 			if q.Name != p.Name && s.chosen[q.Name] == q {
-				return fmt.Sprintf("%s conflicts with %s (it says %s), wanted by %s", p.Name, q.Name, r, s.wantedBy(q.Name))
+				return q.Name, fmt.Sprintf("%s conflicts with %s (it says %s), wanted by %s", p.Name, q.Name, r, s.wantedBy(q.Name))
 			}
 		}
 	}
-	hits := func(name, version string) string {
+	hits := func(name, version string) (with, reason string) {
 		for _, n := range s.against[name] {
 			if n.by.Name != p.Name && n.rel.allows(version) {
-				return fmt.Sprintf("%s, wanted by %s, conflicts with %s (it says %s)", n.by.Name, s.wantedBy(n.by.Name), p.Name, n.rel)
+				return n.by.Name, fmt.Sprintf("%s, wanted by %s, conflicts with %s (it says %s)", n.by.Name, s.wantedBy(n.by.Name), p.Name, n.rel)
 			}
 		}
-		return ""
+		return "", ""
 	}
-	if r := hits(p.Name, p.Version); r != "" {
-		return r
+	if with, r := hits(p.Name, p.Version); r != "" {
+		return with, r
 	}
 	for _, g := range parseRelations(p.Provides) {
-		if r := hits(g[0].name, g[0].version); r != "" {
-			return r
+		if with, r := hits(g[0].name, g[0].version); r != "" {
+			return with, r
 		}
 	}
-	return ""
+	return "", ""
 }
 
 func negative(p *Package) []relation {
@@ -317,9 +341,11 @@ func (s *solver) viable(by string, group []relation) ([]*Package, error) {
 	all := s.candidates(group)
 	reason := "it is not in the archive in a version that fits"
 	var out []*Package
+	var involved []string
 	for _, p := range all {
-		if r := s.clash(p); r != "" {
+		if with, r := s.clash(p); r != "" {
 			reason = r
+			involved = append(involved, p.Name, with)
 		} else {
 			out = append(out, p)
 		}
@@ -332,11 +358,11 @@ func (s *solver) viable(by string, group []relation) ([]*Package, error) {
 		chain = append(chain, at)
 	}
 	slices.Reverse(chain)
-	var names []string
+	var texts []string
 	for _, r := range group {
-		names = append(names, r.String())
+		texts, involved = append(texts, r.String()), append(involved, r.name)
 	}
-	return nil, &Conflict{append(chain, strings.Join(names, " | ")), reason}
+	return nil, &Conflict{append(chain, strings.Join(texts, " | ")), reason, append(involved, by)}
 }
 
 // meet chooses for groups that by needs: first all with one candidate, then

@@ -116,7 +116,7 @@ func (r *Resolver) release(ctx context.Context, s suite) (signed, error) {
 			return signed{rel}, nil
 		case ctx.Err() != nil:
 			return signed{}, err
-		case errors.As(err, &fe):
+		case errors.As(err, &fe) && !errors.Is(err, ErrSignature):
 			failed.Attempts = append(failed.Attempts, fe.Attempts...)
 		default:
 			untrusted = errors.Join(untrusted, err)
@@ -190,7 +190,11 @@ func (r *Resolver) fetchDocument(ctx context.Context, root string, have document
 	}
 	got, second := r.opt.Client.Document(ctx, []string{url}, maxRelease, v)
 	if second != nil {
-		return document{}, url, false, errors.Join(err, second)
+		var more *fetch.Error
+		if errors.As(second, &more) {
+			second = &fetch.Error{Attempts: slices.Concat(fe.Attempts, more.Attempts)}
+		}
+		return document{}, url, false, second
 	}
 	if got.NotModified {
 		return have, url, true, nil

@@ -22,7 +22,7 @@ type Server struct {
 // before the files: faults are put there.
 func Serve(dir string, wrap func(files http.Handler) http.Handler) *Server {
 	s := &Server{}
-	var h http.Handler = http.FileServer(http.Dir(dir))
+	h := http.FileServer(http.Dir(dir))
 	if wrap != nil {
 		h = wrap(h)
 	}
