@@ -29,10 +29,11 @@ import (
 func main() {
 	n := flag.Int("n", 20, "how often each work is done")
 	program := flag.String("program", "", "the specbuild to measure (default: this checkout's, built first)")
+	mono := flag.Bool("monorepo", false, "measure commands over a generated monorepo instead")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := measureAll(ctx, *program, max(*n, 1), os.Stdout); err != nil {
+	if err := measureAll(ctx, *program, max(*n, 1), *mono, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "specbuild-bench:", err)
 		os.Exit(1)
 	}
@@ -47,7 +48,7 @@ type work struct {
 	once func(ctx context.Context, i int) (time.Duration, error)
 }
 
-func measureAll(ctx context.Context, program string, n int, out io.Writer) error {
+func measureAll(ctx context.Context, program string, n int, mono bool, out io.Writer) error {
 	dir, err := os.MkdirTemp("", "specbuild-bench-")
 	if err != nil {
 		return err
@@ -63,6 +64,9 @@ func measureAll(ctx context.Context, program string, n int, out io.Writer) error
 	}
 	if program, err = filepath.Abs(program); err != nil {
 		return err
+	}
+	if mono {
+		return measureMonorepos(ctx, bench{program: program, dir: dir}, n, out)
 	}
 	works, err := prepare(ctx, bench{program: program, dir: dir})
 	if err != nil {
@@ -126,10 +130,7 @@ type bench struct{ program, dir string }
 // run runs the program in a folder and with a cache, both below b.dir, and
 // tells how long it took from start to exit.
 func (b bench) run(ctx context.Context, folder, cache string, args ...string) (time.Duration, error) {
-	cmd := exec.CommandContext(ctx, b.program, args...)
-	cmd.Dir = filepath.Join(b.dir, folder)
-	cmd.Env = append(os.Environ(), "CI=") // a lock is written, as at a desk
-	cmd.Args = append(cmd.Args, "--cache-dir", filepath.Join(b.dir, cache))
+	cmd := b.command(ctx, folder, cache, args...)
 	start := time.Now()
 	text, err := cmd.CombinedOutput()
 	took := time.Since(start)
@@ -137,4 +138,12 @@ func (b bench) run(ctx context.Context, folder, cache string, args ...string) (t
 		return 0, fmt.Errorf("specbuild %q: %w\n%s", args, err, text)
 	}
 	return took, nil
+}
+
+func (b bench) command(ctx context.Context, folder, cache string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, b.program, args...)
+	cmd.Dir = filepath.Join(b.dir, folder)
+	cmd.Env = append(os.Environ(), "CI=") // a lock is written, as at a desk
+	cmd.Args = append(cmd.Args, "--cache-dir", filepath.Join(b.dir, cache))
+	return cmd
 }
