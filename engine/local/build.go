@@ -26,8 +26,9 @@ type build struct {
 	noted      map[string]bool   // notes that were told, guarded by eventMu
 	nodes      map[dag.ID]*state // fixed when the build is made
 	selections map[dag.ID]*source.Selection
-	several    bool         // steps of several platforms: events say which
-	left       atomic.Int64 // nodes that make something and are not done
+	several    bool           // steps of several platforms: events say which
+	left       atomic.Int64   // nodes that make something and are not done
+	later      sync.WaitGroup // what no step waits for, and the build does
 }
 
 // state is what is known of a node. The fields after once are written inside
@@ -135,15 +136,35 @@ func (b *build) resolve(ctx context.Context, s *state) (result, error) {
 	if err != nil {
 		return result{}, b.failed(s.n, err)
 	}
-	defer unlock()
 	if r, ok := b.acted(s, ex); ok { // another process was faster
+		unlock()
 		b.finished(s.n, r, time.Time{}, true)
 		return r, nil
 	}
-	return b.execute(ctx, s, ex)
+	r, err := b.execute(ctx, s, ex)
+	if err != nil {
+		unlock()
+		return result{}, err
+	}
+	b.later.Go(func() {
+		defer unlock()
+		b.publish(s, ex, r.entry)
+	})
+	return r, nil
 }
 
-// execute makes a node in a slot and remembers it.
+// publish remembers a node that was made. No step waits for it, since what
+// stands on the node has its result in memory; that it fails, as on a full
+// disk, ends the build.
+func (b *build) publish(s *state, ex executor, e cache.Entry) {
+	if err := b.o.Store.Publish(s.def, ex.act, e); err != nil {
+		b.fail(b.failed(s.n, err))
+		return
+	}
+	b.remember(s)
+}
+
+// execute makes a node in a slot.
 func (b *build) execute(ctx context.Context, s *state, ex executor) (result, error) {
 	select {
 	case b.slots <- struct{}{}:
@@ -158,10 +179,6 @@ func (b *build) execute(ctx context.Context, s *state, ex executor) (result, err
 		return result{}, b.failed(s.n, err)
 	}
 	r.entry.Elapsed, r.entry.Created, r.entry.KeyText = time.Since(began), time.Now(), ex.text
-	if err := b.o.Store.Publish(s.def, ex.act, r.entry); err != nil {
-		return result{}, b.failed(s.n, err)
-	}
-	b.remember(s)
 	b.finished(s.n, r, began, false)
 	return r, nil
 }

@@ -87,6 +87,7 @@ func (e *Engine) Run(ctx context.Context, g *dag.Graph, events func(engine.Event
 		})
 	}
 	wg.Wait()
+	b.later.Wait() // which may have failed too
 	if err := context.Cause(ctx); err != nil {
 		return nil, b.verdict(ctx, err)
 	}

@@ -151,7 +151,9 @@ func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	defer os.RemoveAll(scratch) // a kept one is somewhere else by then
+	// Removing them takes as long as half the mounts. A kept one is somewhere
+	// else by then.
+	defer b.later.Go(func() { os.RemoveAll(scratch) })
 	root := sandbox.Root{Lower: dirs, Upper: filepath.Join(scratch, "upper"), Work: filepath.Join(scratch, "work")}
 	spec, done, secrets, err := b.sandboxSpec(ctx, p, root)
 	if err != nil {
@@ -220,6 +222,10 @@ func (b *build) explainFull(err error) error {
 func (b *build) keep(se *engine.StepError, scratch string, root sandbox.Root, spec sandbox.Spec) error {
 	dir, err := b.o.Store.Keep(scratch)
 	if err != nil {
+		return err
+	}
+	// The kernel mounts no overlay where a volatile one was (overlayfs.rst).
+	if err := os.RemoveAll(filepath.Join(dir, filepath.Base(root.Work), "work")); err != nil {
 		return err
 	}
 	se.Kept = filepath.Join(dir, filepath.Base(root.Upper))

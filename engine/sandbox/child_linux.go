@@ -57,6 +57,7 @@ func runInit() int {
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
 		return 1
 	}
+	rehearse()
 	var j job
 	if err := receiveJob(&j); err != nil {
 		return 1
@@ -95,6 +96,15 @@ func send(r report) {
 	if err == nil {
 		_, _ = unix.Write(controlFD, append(text, '\n'))
 	}
+}
+
+// rehearse does once what reading a job and writing a report take: Go makes
+// the decoders of types on first use, which is 0.4 ms that a process which
+// waits anyway has.
+func rehearse() {
+	var j job
+	_ = json.Unmarshal([]byte(`{"Spec":{"Root":{"Lower":["/"]},"Args":["x"],"Env":["x"],"Groups":[1],"Hosts":[{"Name":"x"}],"Mounts":[{"Target":"/","Content":"eA=="}],"IDMap":{"UIDs":[{"Count":1}]}},"Files":[{"Target":"x","Content":"eA=="}],"Filter":"eA=="}`), &j)
+	_, _ = json.Marshal(report{Stubs: []string{"/"}})
 }
 
 // receiveJob waits for the job. The command's output comes with it: a process

@@ -78,21 +78,22 @@ func (l *launcher) launch(ctx context.Context, j job, s Spec) (Exit, error) {
 	l.spares.refill(b)
 	exit, err := p.watch(ctx, s.Timeout)
 	out.wait()
-	emptyWork(s.Root.Work)
+	openWork(s.Root.Work)
 	exit.OOM = group.oom(exit.Code == 128+int(syscall.SIGKILL))
 	return exit, err
 }
 
-// emptyWork removes what the kernel left in an overlay's work directory, which
-// nobody but root could: the directories have mode 000.
-func emptyWork(work string) {
-	if work == "" {
+// openWork makes what the kernel left in an overlay's work directory
+// removable for its owner: the directories have mode 000. Removing them is
+// left to the caller, who can do it while nobody waits: on ext4 it may take as
+// long as everything else.
+func openWork(work string) {
+	if work == "" || os.Geteuid() == 0 {
 		return
 	}
 	for _, d := range []string{"work", "work/incompat", "work/incompat/volatile"} {
-		_ = os.Chmod(filepath.Join(work, d), 0o700)
+		_ = os.Chmod(filepath.Join(work, d), 0o700) // it need not be there
 	}
-	_ = os.RemoveAll(filepath.Join(work, "work")) // and if not, it is the caller's to remove
 }
 
 // outcome gathers the reports of process 1.
