@@ -65,6 +65,9 @@ func (c *cli) runApply(ctx context.Context, args []string, f *applyFlags) error 
 	if err != nil {
 		return err
 	}
+	if err := c.users.enter(); err != nil {
+		return err
+	}
 	w, err := c.newWorld(&f.engineFlags)
 	if err != nil {
 		return err
@@ -81,6 +84,9 @@ func (c *cli) runApply(ctx context.Context, args []string, f *applyFlags) error 
 	}
 	p := c.printer(f.verbose)
 	defer p.Close()
+	if why := c.users.stayed; why != nil {
+		p.Event(engine.Event{Kind: engine.Note, Time: time.Now(), Text: fmt.Sprintf("steps know one user, root: %v", why)})
+	}
 	if len(comp.locked) > 0 {
 		p.Event(engine.Event{Kind: engine.Note, Time: time.Now(), Text: describeChanges(comp.locked)})
 	}

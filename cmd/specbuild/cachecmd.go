@@ -31,6 +31,9 @@ func (c *cli) cacheUsage() *cobra.Command {
 		Short: "Print what the cache takes on disk, by kind",
 		Args:  checkArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := c.users.enter(); err != nil {
+				return err
+			}
 			store, err := c.openStore()
 			if err != nil {
 				return err
@@ -86,6 +89,9 @@ running specbuild may need stays. Without flags, what was not used for 30 days g
 			}
 			if !o.All && o.KeepBytes == 0 && o.OlderThan == 0 {
 				o.OlderThan = 30 * 24 * time.Hour
+			}
+			if err := c.users.enter(); err != nil {
+				return err
 			}
 			store, err := c.openStore()
 			if err != nil {

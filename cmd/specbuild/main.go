@@ -20,18 +20,24 @@ import (
 
 func main() {
 	sandbox.Init() // in a step's process this does not return
+	users := here()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	c := &cli{stdout: os.Stdout, stderr: os.Stderr, users: users}
+	os.Exit(c.run(ctx, os.Args[1:]))
 }
 
 // run is the whole program but for the process: what tests call.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c := &cli{stdout: stdout, stderr: stderr}
+	return c.run(ctx, args)
+}
+
+func (c *cli) run(ctx context.Context, args []string) int {
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(c.stdout)
+	root.SetErr(c.stderr)
 	err := root.ExecuteContext(ctx)
 	return c.exit(ctx, err)
 }
@@ -61,7 +67,10 @@ var errChanges = errors.New("there are changes")
 // only place that decides either.
 func (c *cli) exit(ctx context.Context, err error) int {
 	var usage usageError
+	var code exitCode
 	switch {
+	case errors.As(err, &code):
+		return int(code)
 	case err == nil:
 		return exitOK
 	case errors.Is(err, errChanges):

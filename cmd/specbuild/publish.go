@@ -158,7 +158,7 @@ func (p *publisher) write(ctx context.Context, o output, r engine.Result, a *ima
 			return image.WriteDockerTar(w, a, a.Platforms[0], tags)
 		})
 	default:
-		return "written", writeTree(ctx, o.path, r.Images[0])
+		return "written", writeTree(ctx, o.path, r.Images[0], p.world.machine.users.ordinary())
 	}
 }
 
@@ -177,8 +177,9 @@ func writeFile(path string, fill func(io.Writer) error) error {
 	return os.Rename(f.Name(), path)
 }
 
-// writeTree unpacks an image into a folder that is empty or not there.
-func writeTree(ctx context.Context, dir string, img engine.Image) error {
+// writeTree unpacks an image into a folder that is empty or not there, with
+// its owners unless the caller is an ordinary user.
+func writeTree(ctx context.Context, dir string, img engine.Image, ordinary bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -199,7 +200,8 @@ func writeTree(ctx context.Context, dir string, img engine.Image) error {
 	if err != nil {
 		return err
 	}
-	return layer.WriteDir(tree, opens, dir, layer.UnpackOptions{Unprivileged: os.Geteuid() != 0})
+	// In a namespace, too: the caller could not delete what belongs to others.
+	return layer.WriteDir(tree, opens, dir, layer.UnpackOptions{Unprivileged: ordinary})
 }
 
 func readTOC(ctx context.Context, l engine.Layer) (*layer.TOC, error) {

@@ -9,6 +9,7 @@ import (
 // cli is what all commands share: where to print, and the global flags.
 type cli struct {
 	stdout, stderr io.Writer
+	users          users
 
 	progress string // auto, terminal, plain, json, quiet
 	color    string // auto, always, never

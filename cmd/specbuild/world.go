@@ -57,7 +57,7 @@ func (c *cli) newWorld(f *engineFlags) (*world, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache: %w", err)
 	}
-	m, err := newMachine(f.sandbox, store)
+	m, err := newMachine(f.sandbox, store, c.users)
 	if err != nil {
 		store.Close()
 		return nil, err

@@ -194,7 +194,11 @@ func (d *dirWriter) born(e Entry) bool {
 	if e.Mode&^0o777 != 0 || e.Mode&d.umask != 0 {
 		return false
 	}
-	return d.opts.Unprivileged || len(d.opts.UIDs) == 0 && len(d.opts.GIDs) == 0 && e.UID == d.uid && e.GID == d.gid
+	if d.opts.Unprivileged {
+		return true
+	}
+	uid, gid, err := d.owner(e)
+	return err == nil && uid == d.uid && gid == d.gid
 }
 
 // file makes a file; write gets it open and empty.

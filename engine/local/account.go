@@ -139,13 +139,22 @@ func (e *Engine) snapKind() string {
 	case sandbox.IDMapSingle:
 		return "single"
 	case sandbox.IDMapRanges:
-		if len(m.UIDs) > 0 {
-			return fmt.Sprintf("ranges-%d", m.UIDs[len(m.UIDs)-1].Outside)
+		if m.Owners != "" {
+			return m.Owners
 		}
-		return "ranges"
+		return fmt.Sprintf("ranges-%d", m.UIDs[len(m.UIDs)-1].Outside)
 	default:
 		return "full"
 	}
+}
+
+// cacheID is the identity of a cache mount in the store. What users of a
+// namespace leave in one is a stranger's to everybody else.
+func (e *Engine) cacheID(id string) string {
+	if owners := e.o.Machine.IDMap().Owners; owners != "" {
+		return id + " of " + owners
+	}
+	return id
 }
 
 func (e *Engine) idRanges(users bool) []layer.IDRange {

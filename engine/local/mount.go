@@ -117,7 +117,7 @@ func (m *mounter) all(ctx context.Context) error {
 }
 
 func (m *mounter) cache(ctx context.Context, mt dag.Mount, c dag.CacheMount) error {
-	dir, release, err := m.b.o.Store.Mount(ctx, c.ID, cache.Sharing(c.Sharing))
+	dir, release, err := m.b.o.Store.Mount(ctx, m.b.cacheID(c.ID), cache.Sharing(c.Sharing))
 	if err != nil {
 		return fmt.Errorf("cache mount %s: %w", mt.Target, err)
 	}

@@ -7,6 +7,7 @@ type Capability struct {
 	Kernel   string // its release
 	UserNS   bool   // user namespaces can be made
 	SubIDs   bool   // subordinate ids are usable
+	OneID    string // without root: why they are not
 	Cgroup   string // "v1", "v2" or "", with which limits work
 	Overlay  string // "lowerdir+", "mount", or "" for none
 	RuncPath string // empty: not installed

@@ -17,14 +17,20 @@ import (
 
 // Probe looks at this machine by trying: versions and settings say too little.
 // It takes a tenth of a second where many emulators are installed, and needs [Init] as a run does.
-func Probe(opts Options) Capability {
-	c := Capability{Root: os.Geteuid() == 0}
+func Probe(opts Options) Capability { return look(opts, IDMap{}) }
+
+// ProbeInside is Probe for a program that [Reenter] started, with the map that
+// [Inside] gave.
+func ProbeInside(opts Options, ids IDMap) Capability { return look(opts, ids) }
+
+func look(opts Options, within IDMap) Capability {
+	c := Capability{Root: os.Geteuid() == 0 && within.Kind == IDMapFull}
 	var name unix.Utsname
 	if unix.Uname(&name) == nil {
 		c.Kernel = unix.ByteSliceToString(name.Release[:])
 	}
 	c.find("kernel", true, c.Kernel, "")
-	runs := c.tryRuns()
+	runs := c.tryRuns(within)
 	c.tryOverlay()
 	c.tryCgroup(opts.CgroupRoot)
 	if r, err := Runc(opts); err == nil {
@@ -46,13 +52,18 @@ func (c *Capability) find(name string, ok bool, detail, advice string) {
 
 // tryRuns finds the widest id map with which a run gets as far as looking for
 // its command; the reason when none does.
-func (c *Capability) tryRuns() error {
-	sub, subErr := subordinate()
+func (c *Capability) tryRuns(within IDMap) error {
 	single := IDMap{Kind: IDMapSingle}
 	userErr := tryRun(single, nil)
 	c.UserNS = userErr == nil
 	const allow = "allow them (sysctl user.max_user_namespaces; Ubuntu 24.04: kernel.apparmor_restrict_unprivileged_userns=0; in a container: --security-opt seccomp=unconfined, or a user-namespaced pod), or run as root, or use --engine buildkit, or native packages only"
 	c.find("user namespaces", c.UserNS, explain(userErr), allow)
+	if within.Kind != IDMapFull {
+		err := tryRun(within, nil)
+		c.SubIDs, c.IDMap = err == nil, within
+		c.find("sandbox", c.SubIDs, explain(err), allow)
+		return err
+	}
 	if c.Root {
 		if err := tryRun(IDMap{}, nil); err != nil {
 			c.find("sandbox", false, err.Error(), "give this container its privileges (--privileged), or use --engine buildkit")
@@ -65,11 +76,16 @@ func (c *Capability) tryRuns() error {
 		c.find("sandbox", true, "runs as root, with all ids", "")
 		return nil
 	}
-	if subErr == nil {
-		subErr = tryRun(sub, nil)
+	sub, err := Subordinate()
+	if err == nil {
+		err = tryRun(sub, nil)
 	}
-	c.SubIDs = subErr == nil
-	c.find("subordinate ids", c.SubIDs, explain(subErr), "install uidmap and give this user ranges in /etc/subuid and /etc/subgid; without, files can belong to nobody but root in a step")
+	detail := "work: builds run in a namespace of their own, with all users"
+	if c.SubIDs = err == nil; !c.SubIDs {
+		c.OneID = err.Error()
+		detail = "steps know one user, root: " + c.OneID
+	}
+	c.find("subordinate ids", c.SubIDs, detail, "install uidmap and give this user 65536 ids in /etc/subuid and /etc/subgid (usermod --add-subuids 100000-165535 --add-subgids 100000-165535 NAME)")
 	if c.IDMap = sub; !c.SubIDs {
 		c.IDMap = single
 	}

@@ -22,7 +22,8 @@ type runc struct {
 	path string
 }
 
-// Runc is the sandbox through an installed runc, which must be run by root.
+// Runc is the sandbox through an installed runc, by root or with the ids of a
+// user namespace.
 // runc itself runs below a process 1 of ours, in a mount namespace that holds
 // the root, runc's state and its bundle: what it would leave behind when
 // killed goes with that, but for cgroups, which [CleanCgroups] removes.
@@ -35,9 +36,6 @@ func Runc(opts Options) (Runner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w (Debian and Ubuntu: apt install runc)", ErrUnsupported, err)
 	}
-	if os.Geteuid() != 0 {
-		return nil, fmt.Errorf("%w: runc is run by root only; without root use the built-in sandbox", ErrUnsupported)
-	}
 	return &runc{launcher{opts: opts}, full}, nil
 }
 
@@ -46,8 +44,8 @@ func (r *runc) Run(ctx context.Context, s Spec) (Exit, error) {
 	if err := ctx.Err(); err != nil {
 		return Exit{}, err
 	}
-	if s.IDMap.Kind != IDMapFull || s.Emulator != nil {
-		return Exit{}, fmt.Errorf("%w: runc is used with all ids and without emulator only", ErrUnsupported)
+	if s.IDMap.Kind == IDMapSingle || s.Emulator != nil {
+		return Exit{}, fmt.Errorf("%w: runc is used by root, or with subordinate ids, and without an emulator", ErrUnsupported)
 	}
 	j, err := newJob(s, &r.filters)
 	if err != nil {
@@ -209,6 +207,11 @@ func (j *job) oci() (*specs.Spec, error) {
 			Resources:   &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
 			MaskedPaths: maskedPaths, ReadonlyPaths: readonlyPaths,
 		},
+	}
+	if j.UserNS {
+		// runc makes do without a group of its own only where it may choose the
+		// name; limits are set on the one that process 1 is in already.
+		out.Linux.CgroupsPath = ""
 	}
 	profile, err := moby.GetDefaultProfile(out)
 	if err != nil {

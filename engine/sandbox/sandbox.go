@@ -154,6 +154,10 @@ type IDMap struct {
 	Kind       IDMapKind
 	UIDs, GIDs []IDRange
 }
+	// Owners names what the ids are on the disk, where Outside does not say
+	// it: for ranges within a namespace ([IDMap.Within]). It is of letters,
+	// digits and dashes; what was unpacked under another name is others'.
+	Owners string
 
 // IDRange maps Count ids from Inside (the root's) to Outside (the machine's).
 type IDRange struct{ Inside, Outside, Count uint32 }
