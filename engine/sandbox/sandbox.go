@@ -84,7 +84,8 @@ const Hostname = "specbuild"
 type Root struct {
 	// Lower holds directories of the machine, the lowest first. Upper takes
 	// what is written, and Work is an empty directory on Upper's file system
-	// that was used for no other mount; it is left empty. Without Upper the root is read-only.
+	// that was used for no other mount; what the kernel leaves in it is the
+	// caller's to remove, also before it is mounted again. Without Upper the root is read-only.
 	// Without Lower, Upper is the whole root.
 	Lower       []string
 	Upper, Work string
@@ -153,11 +154,11 @@ const (
 type IDMap struct {
 	Kind       IDMapKind
 	UIDs, GIDs []IDRange
-}
 	// Owners names what the ids are on the disk, where Outside does not say
 	// it: for ranges within a namespace ([IDMap.Within]). It is of letters,
 	// digits and dashes; what was unpacked under another name is others'.
 	Owners string
+}
 
 // IDRange maps Count ids from Inside (the root's) to Outside (the machine's).
 type IDRange struct{ Inside, Outside, Count uint32 }
