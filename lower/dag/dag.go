@@ -42,7 +42,9 @@ type Meta struct {
 	Range diag.Range // the step's block
 
 	Platform string        // of the step, "linux/amd64"
-	Ref      string        // Base: the name to pull by, "registry/repository:tag@digest", or "layout:DIR"
+	Ref      string        // Base: the name to pull by, "registry/repository:tag@digest", or "layout:DIR"; Git: a branch or tag that has the commit, or ""
+	URL      string        // Git, HTTP: where to fetch from
+	Size     int64         // HTTP: bytes, 0 if not known
 	Dir      string        // Local: the absolute folder on this machine
 	Mirrors  []Mirror      // Packages: where to fetch from
 	Asked    []string      // Packages: the names that the spec itself lists

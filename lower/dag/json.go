@@ -96,6 +96,10 @@ func readOp(kind string, data []byte) (Op, error) {
 		op = &Base{}
 	case "local":
 		op = &Local{}
+	case "git":
+		op = &Git{}
+	case "http":
+		op = &HTTP{}
 	case "copy":
 		op = &Copy{}
 	case "run":

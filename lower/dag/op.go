@@ -5,8 +5,8 @@ import (
 	"strconv"
 )
 
-// Op is what a node does. The set is closed: Scratch, Base, Local, Copy, Run,
-// Packages, Files, Image, Index and Test.
+// Op is what a node does. The set is closed: Scratch, Base, Local, Git, HTTP,
+// Copy, Run, Packages, Files, Image, Index and Test.
 //
 // Scratch, Base, Copy, Run, Packages and Files give a root: a chain of
 // layers, the last of which is their own. Their first input is the root
@@ -38,8 +38,28 @@ type Local struct {
 	Sources []string // the copy's own source patterns; none means everything
 }
 
+// Git is a selection of the files of a commit, whichever repository it is
+// fetched from: known without fetching it.
+type Git struct {
+	Commit  string // the whole id, hexadecimal
+	Include []string
+	Exclude []string
+	Sources []string // as Local's
+}
+
+// HTTP is a selection of a fetched file, or of what it holds as an archive,
+// whichever URL gives it: known without fetching it.
+type HTTP struct {
+	SHA256  string // hexadecimal
+	Name    string // the file's name in the context; without meaning if Unpack is set, and empty then
+	Unpack  bool
+	Include []string
+	Exclude []string
+	Sources []string // as Local's
+}
+
 // Copy puts files of its second input into a root: inputs are the root below
-// and a root or a Local.
+// and a root, a Local, a Git or an HTTP.
 type Copy struct {
 	Sources []string // none means everything
 	To      string   // absolute; ends in "/" for "into"
@@ -193,6 +213,8 @@ type TestFile struct {
 func (Scratch) Kind() string   { return "scratch" }
 func (*Base) Kind() string     { return "base" }
 func (*Local) Kind() string    { return "local" }
+func (*Git) Kind() string      { return "git" }
+func (*HTTP) Kind() string     { return "http" }
 func (*Copy) Kind() string     { return "copy" }
 func (*Run) Kind() string      { return "run" }
 func (*Packages) Kind() string { return "packages" }
@@ -210,6 +232,22 @@ func (o *Base) print(p *printer) {
 
 func (o *Local) print(p *printer) {
 	p.line("context", o.Context)
+	p.list("include", o.Include)
+	p.list("exclude", o.Exclude)
+	p.list("source", o.Sources)
+}
+
+func (o *Git) print(p *printer) {
+	p.line("commit", o.Commit)
+	p.list("include", o.Include)
+	p.list("exclude", o.Exclude)
+	p.list("source", o.Sources)
+}
+
+func (o *HTTP) print(p *printer) {
+	p.line("sha256", o.SHA256)
+	p.set("name", o.Name)
+	p.flag("unpack", o.Unpack)
 	p.list("include", o.Include)
 	p.list("exclude", o.Exclude)
 	p.list("source", o.Sources)
