@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -27,12 +28,14 @@ const controlFD = 3
 
 // report is what process 1 tells, one JSON value each, in this order.
 type report struct {
-	Stubs   []string `json:",omitempty"`
-	Started bool     `json:",omitempty"`
-	Error   string   `json:",omitempty"`
-	Command bool     `json:",omitempty"` // Error is about the command
-	Exited  bool     `json:",omitempty"`
-	Status  uint32   `json:",omitempty"` // as of wait4(2)
+	Stubs []string `json:",omitempty"`
+	// Mounting comes with Stubs.
+	Mounting time.Duration `json:",omitempty"`
+	Started  bool          `json:",omitempty"`
+	Error    string        `json:",omitempty"`
+	Command  bool          `json:",omitempty"` // Error is about the command
+	Exited   bool          `json:",omitempty"`
+	Status   uint32        `json:",omitempty"` // as of wait4(2)
 }
 
 // Init must be called first in main by every program that runs commands. In
@@ -69,11 +72,12 @@ func runInit() int {
 		}
 	}
 	unix.Umask(0o022)
+	began := time.Now()
 	stubs, err := enter(&j)
 	if err != nil {
 		return fail(err)
 	}
-	send(report{Stubs: stubs})
+	send(report{Stubs: stubs, Mounting: time.Since(began)})
 	pid, err := start(&j)
 	if err != nil {
 		return fail(err)

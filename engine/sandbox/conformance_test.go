@@ -239,6 +239,9 @@ func TestStubs(t *testing.T) {
 			if slices.Sort(got.Stubs); !slices.Equal(got.Stubs, want) {
 				t.Errorf("stubs %q, want %q", got.Stubs, want)
 			}
+			if got.Mounting <= 0 || got.Mounting > 5*time.Second {
+				t.Errorf("mounting took %v", got.Mounting)
+			}
 			for _, stub := range got.Stubs { // and they are where they are said to be
 				if _, err := os.Lstat(filepath.Join(s.Root.Upper, stub)); err != nil {
 					t.Error(err)

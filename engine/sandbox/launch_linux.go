@@ -176,7 +176,7 @@ func (p *process) collect() outcome {
 			out.exit.Code, out.exit.Signal = status(syscall.WaitStatus(r.Status))
 			return out // process 1 has no more to do: it is killed rather than waited for
 		default:
-			out.exit.Stubs = r.Stubs
+			out.exit.Stubs, out.exit.Mounting = r.Stubs, r.Mounting
 		}
 	}
 }

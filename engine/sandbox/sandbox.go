@@ -179,6 +179,9 @@ type Exit struct {
 	// as clean absolute paths in the root, parents before children. They are
 	// to be removed where still empty: they are no work of the command.
 	Stubs []string
+	// Mounting is how long process 1 took to make the root and all that is
+	// mounted in it, for who wants to know where time goes.
+	Mounting time.Duration
 }
 
 // guard is something that holds a command back. Tests take guards away, to
