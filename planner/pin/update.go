@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/specbuild/specbuild/planner/pin/deb"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -37,7 +38,8 @@ type Query struct {
 	Repo      Repo
 	Arch      string
 	Request   Request
-	Installed []Package // already in the root, in these versions
+	Installed []Package         // already in the root, in these versions
+	Prefer    map[string]string // versions by name that others use already: kept where they fit
 }
 
 // Answer is what the index says now.
@@ -52,10 +54,38 @@ type Resolvers struct {
 	Packages Packages
 }
 
-// UpgradePolicy says what is asked for anew although the lock has it.
+// UpgradePolicy says what is asked for anew although the lock has it, and
+// what leaves.
 type UpgradePolicy struct {
 	All   bool
 	Names []string // of bases, repositories or packages
+	// Prune drops what nothing needs. It is for needs that are those of the
+	// whole workspace: those of a part would unpin the rest.
+	Prune bool
+}
+
+// keeps are the versions that new closures prefer: those that the lock had
+// for the same archive and architecture, but for what is upgraded and for
+// what only a request of its own has pinned.
+func (u UpgradePolicy) keeps(old Repository, arch string) map[string]string {
+	out := map[string]string{}
+	if u.All {
+		return out
+	}
+	for _, c := range old.Closures {
+		if c.Arch != arch {
+			continue
+		}
+		for _, p := range c.Packages {
+			if slices.Contains(u.Names, p.Name) || slices.Contains(c.Request.Install, p.Name+"="+p.Version) {
+				continue
+			}
+			if v, ok := out[p.Name]; !ok || deb.CompareVersions(v, p.Version) < 0 {
+				out[p.Name] = p.Version
+			}
+		}
+	}
+	return out
 }
 
 func (u UpgradePolicy) base(n BaseNeed) bool {
@@ -73,12 +103,16 @@ const parallel = 8
 
 // Update is the lock with everything that is needed: what it has is kept,
 // what it lacks is asked for, and so is what the policy names. The old lock
-// stays as it was. On errors the lock holds what could be resolved.
+// stays as it was. On errors the lock holds what could be resolved, and
+// nothing is dropped.
 func Update(ctx context.Context, lock Lock, needs Needs, rs Resolvers, upgrade UpgradePolicy) (Lock, []Change, diag.List) {
 	u := updater{lock: lock.clone(), resolvers: rs, upgrade: upgrade}
 	u.checkNames(needs)
 	u.bases(ctx, needs.Bases)
 	u.closures(ctx, needs.Closures)
+	if upgrade.Prune && !u.problems.HasErrors() {
+		u.lock = u.lock.Only(needs)
+	}
 	return u.lock, Diff(lock, u.lock), u.problems.Sorted()
 }
 
@@ -202,71 +236,6 @@ func rolled(old Base, now Index) Base {
 		}
 	}
 	return b
-}
-
-// closures are resolved one after another: one may lie on another, and an
-// archive's index is read once for all of them.
-func (u *updater) closures(ctx context.Context, needs []ClosureNeed) {
-	anew := map[string]bool{} // keys whose packages differ from before
-	for _, n := range needs {
-		key := n.Repo.Key()
-		repo := u.lock.Repositories[key]
-		have, ok := repo.Closure(n.Arch, n.Request, n.Below)
-		if ok && !u.upgrade.closure(n, have) && !anew[below(key, n)] {
-			continue
-		}
-		installed, err := u.installed(n)
-		if err == nil {
-			err = u.closure(ctx, n, repo, installed)
-		}
-		if err != nil {
-			u.report(n.Range, "The packages cannot be resolved", fmt.Sprintf("%s for %s from %s: %v.", n.Request, n.Arch, key, err))
-			continue
-		}
-		anew[key+"\x00"+closureKey(n.Arch, n.Request, n.Below)] = true
-	}
-}
-
-// below is the key of the closure that n lies directly on.
-func below(key string, n ClosureNeed) string {
-	if len(n.Below) == 0 {
-		return ""
-	}
-	last := len(n.Below) - 1
-	return key + "\x00" + closureKey(n.Arch, n.Below[last], n.Below[:last])
-}
-
-func (u *updater) installed(n ClosureNeed) ([]Package, error) {
-	var out []Package
-	repo := u.lock.Repositories[n.Repo.Key()]
-	for i, r := range n.Below {
-		c, ok := repo.Closure(n.Arch, r, n.Below[:i])
-		if !ok {
-			return nil, fmt.Errorf("%s below it could not be resolved", r)
-		}
-		out = append(out, c.Packages...)
-	}
-	return out, nil
-}
-
-func (u *updater) closure(ctx context.Context, n ClosureNeed, repo Repository, installed []Package) error {
-	if u.resolvers.Packages == nil {
-		return errNoResolver
-	}
-	a, err := u.resolvers.Packages.Resolve(ctx, Query{Repo: n.Repo, Arch: n.Arch, Request: n.Request, Installed: installed})
-	if err != nil {
-		return err
-	}
-	c := Closure{Arch: n.Arch, Request: n.Request, Below: n.Below, Packages: slices.Clone(a.Packages)}
-	slices.SortFunc(c.Packages, comparePackages)
-	repo.Closures = slices.DeleteFunc(slices.Clone(repo.Closures), func(x Closure) bool { return x.key() == c.key() })
-	repo.Closures = append(repo.Closures, c)
-	if len(a.Releases) > 0 {
-		repo.Releases = slices.Clone(a.Releases)
-	}
-	repo.collect()
-	u.lock.Repositories[n.Repo.Key()] = repo
-	return nil
 }
 
 func packageCount(n int) string {
