@@ -242,20 +242,15 @@ func filterPlatforms(plan *planner.Plan, want []string) diag.List {
 	return ds
 }
 
-// input is what the planner is given of the world.
+// input is what the planner is given of the world. What it sees of contexts,
+// the engine need not look at again.
 func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
+	w.contexts = new(source.View)
 	return planner.Input{
 		Spec: sp, Locked: s.locked, Allow: s.allow,
-		Sources: sources{}, CanRun: w.canRun, Mirrors: w.debian().urls,
+		Sources: w.contexts, CanRun: w.canRun, Mirrors: w.debian().urls,
 		Judge: rules.Judge,
 	}
-}
-
-// sources lists contexts for the planner.
-type sources struct{}
-
-func (sources) List(ctx context.Context, r source.Request) (*source.Selection, error) {
-	return source.List(ctx, r)
 }
 
 // describeChanges says what a lock now holds, in one line.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
@@ -41,7 +42,7 @@ func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, asJS
 		ds = append(ds, more...)
 		in := planner.Input{
 			Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
-			Sources: sources{}, Judge: rules.Judge,
+			Sources: new(source.View), Judge: rules.Judge,
 		}
 		if !more.HasErrors() {
 			ds = append(ds, judge(ctx, in, exists)...)

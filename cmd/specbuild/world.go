@@ -15,6 +15,7 @@ import (
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/progress"
+	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -45,6 +46,7 @@ type world struct {
 	registry *image.Registry
 	fetch    *fetch.Client
 	machine  *machine
+	contexts *source.View // of the spec that was compiled last: planned and built from one look
 }
 
 func (c *cli) newWorld(f *engineFlags) (*world, error) {
@@ -78,8 +80,8 @@ func (w *world) canRun(platform string) error { return w.machine.canRun(platform
 func (w *world) engine(f engineFlags) *local.Engine {
 	return local.New(local.Options{
 		Store: w.store, Registry: w.registry, Fetch: w.fetch, Sandbox: w.machine.runner, Machine: w.machine.local(),
-		Compressor: layer.Compressor{Kind: f.compression},
-		Parallel:   f.parallel, KeepFailed: f.keepFailed, NoCache: f.noCache,
+		Compressor: layer.Compressor{Kind: f.compression}, Contexts: w.contexts,
+		Parallel: f.parallel, KeepFailed: f.keepFailed, NoCache: f.noCache,
 	})
 }
 

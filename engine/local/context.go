@@ -10,7 +10,37 @@ import (
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/source"
+	"github.com/specbuild/specbuild/lower/dag"
 )
+
+// hashContexts hashes what each Local node takes. What the planner looked at
+// is not looked at again.
+func (b *build) hashContexts(ctx context.Context) error {
+	view := b.o.Contexts
+	if view == nil {
+		view = new(source.View)
+	}
+	var nodes []*dag.Node
+	var requests []source.Request
+	for i := range b.g.Nodes {
+		n := &b.g.Nodes[i]
+		if op, ok := n.Op.(*dag.Local); ok {
+			nodes = append(nodes, n)
+			requests = append(requests, source.Request{
+				Dir: n.Meta.Dir, Include: op.Include, Exclude: op.Exclude, Sources: op.Sources, UseDockerignore: true,
+				StatIndex: b.o.Store.StatIndex(n.Meta.Dir),
+			})
+		}
+	}
+	sels, errs := view.Select(ctx, requests...)
+	for i, n := range nodes {
+		if errs[i] != nil {
+			return b.failed(n, errs[i])
+		}
+		b.selections[n.ID] = sels[i]
+	}
+	return nil
+}
 
 // contextFiles shows a context's selection as a tree, with the owner and the
 // modes that files of a context have.

@@ -5,16 +5,13 @@ import (
 	"strconv"
 	"strings"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/layer"
-	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
-// define gives every node its DefID. Contexts are hashed first, all at the
-// same time; the rest is arithmetic.
+// define gives every node its DefID. Contexts are hashed first; the rest is
+// arithmetic.
 func (b *build) define(ctx context.Context) error {
 	if err := b.hashContexts(ctx); err != nil {
 		return err
@@ -24,41 +21,6 @@ func (b *build) define(ctx context.Context) error {
 		s.def = b.defID(s)
 	}
 	return nil
-}
-
-// hashContexts hashes what each Local node takes.
-func (b *build) hashContexts(ctx context.Context) error {
-	eg, ctx := errgroup.WithContext(ctx)
-	eg.SetLimit(4)
-	type found struct {
-		id  dag.ID
-		sel *source.Selection
-	}
-	results := make(chan found, len(b.g.Nodes))
-	for i := range b.g.Nodes {
-		n := &b.g.Nodes[i]
-		op, ok := n.Op.(*dag.Local)
-		if !ok {
-			continue
-		}
-		eg.Go(func() error {
-			sel, err := source.Select(ctx, source.Request{
-				Dir: n.Meta.Dir, Include: op.Include, Exclude: op.Exclude, Sources: op.Sources, UseDockerignore: true,
-				StatIndex: b.o.Store.StatIndex(n.Meta.Dir),
-			})
-			if err != nil {
-				return b.failed(n, err)
-			}
-			results <- found{n.ID, sel}
-			return nil
-		})
-	}
-	err := eg.Wait()
-	close(results)
-	for f := range results {
-		b.selections[f.id] = f.sel
-	}
-	return err
 }
 
 // defID is the definition of a node: its canonical lines and the definitions

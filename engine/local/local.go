@@ -21,6 +21,7 @@ import (
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/sandbox"
+	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
@@ -32,9 +33,10 @@ type Options struct {
 	Machine    Machine        // what this machine can run
 	Fetch      *fetch.Client  // brings packages; nil where all are in the store
 	Compressor layer.Compressor
-	Parallel   int  // steps at once; 0 is the number of cores
-	KeepFailed bool // leave a failed step's upper directory behind
-	NoCache    bool // look nothing up, but remember results
+	Contexts   *source.View // what was seen of contexts when the graph was planned; nil looks anew for each graph
+	Parallel   int          // steps at once; 0 is the number of cores
+	KeepFailed bool         // leave a failed step's upper directory behind
+	NoCache    bool         // look nothing up, but remember results
 }
 
 // Machine answers what a step can count on, as probed once.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/moby/patternmatcher"
@@ -39,20 +40,24 @@ func newFilter(r Request) (*filter, error) {
 	return f, nil
 }
 
-// setDockerignore takes the content of a .dockerignore.
-func (f *filter) setDockerignore(data []byte) error {
+// parseDockerignore gives the patterns of a .dockerignore.
+func parseDockerignore(data []byte) ([]string, error) {
 	patterns, err := ignorefile.ReadAll(bytes.NewReader(data))
 	if err != nil {
-		return fmt.Errorf("reading .dockerignore: %w", err)
+		return nil, fmt.Errorf("reading .dockerignore: %w", err)
 	}
 	for i, p := range patterns {
 		if _, err := patternmatcher.New(patterns[i : i+1]); err != nil {
-			return &PatternError{Pattern: p, List: ".dockerignore", Reason: "is wrong: " + err.Error()}
+			return nil, &PatternError{Pattern: p, List: ".dockerignore", Reason: "is wrong: " + err.Error()}
 		}
-		f.dockerExceptions = f.dockerExceptions || strings.HasPrefix(p, "!")
 	}
+	return patterns, nil
+}
+
+// setDockerignore adds the patterns of a .dockerignore.
+func (f *filter) setDockerignore(patterns []string) {
 	f.docker = patterns
-	return nil
+	f.dockerExceptions = slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(p, "!") })
 }
 
 // dockerMatcher makes a matcher, which compiles as it goes and so is not to
@@ -63,7 +68,7 @@ func (f *filter) dockerMatcher() *patternmatcher.PatternMatcher {
 	}
 	m, err := patternmatcher.New(f.docker)
 	if err != nil {
-		return nil // each pattern was tried by setDockerignore
+		return nil // each pattern was tried by parseDockerignore
 	}
 	return m
 }

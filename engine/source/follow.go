@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 )
 
@@ -42,17 +41,18 @@ func (s *selector) resolve(path string) (target, error) {
 			t.real, _ = split(t.real)
 			continue
 		}
-		m, target, err := s.look(t.real, name)
+		f, err := s.tree.lookAt(t.real, name)
 		if errors.Is(err, fs.ErrNotExist) || isLink(err) {
 			return t, missing(path, link, to)
 		}
 		if err != nil {
 			return t, fmt.Errorf("looking at %s: %w", s.show(join(t.real, name)), err)
 		}
-		if m.kind() != kindLink {
-			t.real, t.kind = join(t.real, name), m.kind()
+		if f.meta.kind() != kindLink {
+			t.real, t.kind = join(t.real, name), f.meta.kind()
 			continue
 		}
+		target := f.link
 		link, to = join(t.real, name), target
 		if t.links = append(t.links, link); len(t.links) > maxLinks {
 			return t, &LinkError{Path: t.links[0], Target: to, Reason: "is part of a loop"}
@@ -75,21 +75,6 @@ func missing(path, link, to string) error {
 	default:
 		return &LinkError{Path: link, Target: to, Reason: "leads to nothing"}
 	}
-}
-
-// look is an lstat of a name in a folder, with the target if it is a link.
-func (s *selector) look(dir, name string) (meta, string, error) {
-	d, err := s.openDir(dir)
-	if err != nil {
-		return meta{}, "", err
-	}
-	defer d.close()
-	m, err := d.lstat(name)
-	if err != nil || m.kind() != kindLink {
-		return m, "", err
-	}
-	to, err := d.readlink(name)
-	return m, to, err
 }
 
 // follow adds what a link leads to under the name that the source gives it.
@@ -119,21 +104,22 @@ func (g *gathering) follow(ctx context.Context, t target) error {
 		return nil
 	}
 	st.included, st.sourced, st.hits = true, true, nil
-	e := Entry{Path: t.path, Type: Dir, real: t.real}
 	switch t.kind {
 	case kindDir:
 		n, err := g.s.walk(ctx, t.real, st)
 		if err != nil {
 			return err
 		}
-		g.sel.Entries = append(g.sel.Entries, e)
+		g.sel.Entries = append(g.sel.Entries, Entry{Path: t.path, Type: Dir})
 		clearHits(n)
-		g.flatten(n, t.path, t.real)
+		g.flatten(n, t.path)
 	case kindFile:
-		if e, err = g.s.single(t); err != nil {
+		dir, name := split(t.real)
+		l, _, err := g.s.tree.read(dir) // which resolve did
+		if err != nil {
 			return err
 		}
-		g.sel.Entries = append(g.sel.Entries, e)
+		g.sel.Entries = append(g.sel.Entries, l.entry(l.find(name), t.path))
 	default:
 		return &EntryError{Path: t.real, Reason: "is neither a file nor a folder"}
 	}
@@ -161,50 +147,6 @@ func (g *gathering) ignore(sources []int, ig Ignored) {
 	for _, i := range sources {
 		g.ignored[i] = append(g.ignored[i], ig)
 	}
-}
-
-// single reads one file that a link leads to.
-func (s *selector) single(t target) (Entry, error) {
-	dir, name := split(t.real)
-	d, err := s.openDir(dir)
-	if err != nil {
-		return Entry{}, fmt.Errorf("reading folder %s: %w", s.show(dir), err)
-	}
-	n := &node{dir: dir, partial: true, items: []item{{name: name, Entry: Entry{Type: File}}}}
-	p := newPool()
-	s.readFiles(p, n, d, 1)
-	if err := p.run(context.Background(), func() *worker { return &worker{buf: make([]byte, 64<<10)} }); err != nil {
-		return Entry{}, err
-	}
-	s.keepSingle(n)
-	e := n.items[0].Entry
-	e.Path, e.real = t.path, t.real
-	return e, nil
-}
-
-// keepSingle hands the record to the node that saw the whole folder, if one
-// did.
-func (s *selector) keepSingle(n *node) {
-	if n.same {
-		return
-	}
-	for _, v := range s.visited {
-		if v.dir != n.dir {
-			continue
-		}
-		if v.same {
-			v.same, v.records = false, slices.DeleteFunc(s.index.find(v.dir), func(r record) bool { return v.keeps(r.name) })
-		}
-		name := n.items[0].name
-		switch i, unread := slices.BinarySearch(v.kept, name); {
-		case v.partial && v.keeps(name):
-			v.records, v.items = append(v.records, n.records...), append(v.items, n.items...)
-		case unread:
-			v.records, v.kept = append(v.records, n.records...), slices.Delete(v.kept, i, i+1)
-		}
-		return
-	}
-	s.visited = append(s.visited, n)
 }
 
 // at is the state of a path from the top.

@@ -59,7 +59,12 @@ func openRoot(dir string) (*folder, error) {
 	return &folder{f}, nil
 }
 
-func (d *folder) close() { d.f.Close() }
+// close closes the folder; of none it is nothing.
+func (d *folder) close() {
+	if d != nil {
+		d.f.Close()
+	}
+}
 
 // open opens a folder below by path, through no link at all.
 func (d *folder) open(rel string) (*folder, error) {

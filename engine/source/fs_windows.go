@@ -39,7 +39,12 @@ func openRoot(dir string) (*folder, error) {
 	return &folder{r}, nil
 }
 
-func (d *folder) close() { d.r.Close() }
+// close closes the folder; of none it is nothing.
+func (d *folder) close() {
+	if d != nil {
+		d.r.Close()
+	}
+}
 
 // noLinks refuses a path through a link. One that is swapped in afterwards
 // leads somewhere inside the folder at worst: os.Root sees to that.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -161,14 +162,20 @@ func (r *reader) text() string { return string(r.take(r.uvarint())) }
 
 func (r *reader) record() record {
 	rec := record{name: r.text()}
+	rec.meta, rec.sum = r.fixed()
+	return rec
+}
+
+// fixed is what follows a record's name.
+func (r *reader) fixed() (m meta, sum [sha256.Size]byte) {
 	b := r.take(recordFixed)
 	if b == nil {
-		return rec
+		return m, sum
 	}
 	n := func(i int) uint64 { return binary.LittleEndian.Uint64(b[8*i:]) }
-	rec.meta = meta{dev: n(0), ino: n(1), mode: uint32(n(2)), size: int64(n(3)), mtime: int64(n(4)), ctime: int64(n(5))}
-	copy(rec.sum[:], b[6*8:])
-	return rec
+	m = meta{dev: n(0), ino: n(1), mode: uint32(n(2)), size: int64(n(3)), mtime: int64(n(4)), ctime: int64(n(5))}
+	copy(sum[:], b[6*8:])
+	return m, sum
 }
 
 func (r record) append(b []byte) []byte {
@@ -182,10 +189,10 @@ func (r record) append(b []byte) []byte {
 
 func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
 
-// saveIndex writes what a walk found over what is in the index now, which may
-// be more than was there when the walk began: other copies of the context
-// write theirs. Folders that the walk did not see keep their records.
-func saveIndex(path string, visited []*node) error {
+// saveIndex writes what is known of folders over what is in the index now,
+// which may be more than was there when it was opened: other processes write
+// theirs. Folders that were not read keep their records.
+func saveIndex(path string, folders map[string]*listing, coarse int64) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
@@ -203,7 +210,7 @@ func saveIndex(path string, visited []*node) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(writeIndex(tmp, old, visited), tmp.Close())
+	err = errors.Join(writeIndex(tmp, old, folders, coarse), tmp.Close())
 	if err == nil {
 		err = os.Rename(tmp.Name(), path)
 	}
@@ -213,18 +220,11 @@ func saveIndex(path string, visited []*node) error {
 	return err
 }
 
-func writeIndex(w io.Writer, old *index, visited []*node) error {
-	seen := make(map[string]*node, len(visited))
-	for _, n := range visited {
-		seen[n.dir] = n
-	}
-	dirs := make([]string, 0, len(visited))
-	for d := range seen {
-		dirs = append(dirs, d)
-	}
+func writeIndex(w io.Writer, old *index, folders map[string]*listing, coarse int64) error {
+	dirs := slices.Collect(maps.Keys(folders))
 	if old != nil {
 		for _, d := range old.dirs {
-			if seen[d.path] == nil && !vanished(d.path, seen) {
+			if folders[d.path] == nil && !vanished(d.path, folders) {
 				dirs = append(dirs, d.path)
 			}
 		}
@@ -238,8 +238,8 @@ func writeIndex(w io.Writer, old *index, visited []*node) error {
 	var table, block []byte
 	for _, d := range dirs {
 		block = block[:0]
-		if n := seen[d]; n != nil && !n.same {
-			block = n.merge(block, old.find(d))
+		if l := folders[d]; l != nil && l.stale {
+			block = l.merge(block, old.find(d), coarse)
 		} else {
 			block = append(block, old.block(d)...)
 		}
@@ -265,70 +265,69 @@ func writeIndex(w io.Writer, old *index, visited []*node) error {
 	return out.Flush()
 }
 
-// vanished reports whether the deepest folder above that the walk saw has no
-// such folder any more.
-func vanished(dir string, seen map[string]*node) bool {
+// vanished reports whether the deepest folder above that was read has no such
+// folder any more.
+func vanished(dir string, folders map[string]*listing) bool {
 	for dir != "" {
 		up, name := split(dir)
-		if n := seen[up]; n != nil && !n.partial {
-			_, there := slices.BinarySearch(n.subdirs, name)
-			return !there
+		if l := folders[up]; l != nil {
+			i := l.find(name)
+			return i < 0 || l.files[i].kind != kindDir
 		}
 		dir = up
 	}
 	return false
 }
 
-// merge appends this walk's records and the old ones of names that are still
-// there but were none of its business.
-func (n *node) merge(b []byte, old []record) []byte {
-	var list []record
-	for _, r := range n.records {
-		if r.name != "" {
-			list = append(list, r)
+// merge appends the records of a folder: of files that were looked at what is
+// known now, of others what was known before.
+func (l *listing) merge(b []byte, old []record, coarse int64) []byte {
+	for i := range l.files {
+		f := &l.files[i]
+		if f.kept {
+			b = record{name: f.name, meta: f.meta.cut(coarse), sum: f.sum}.append(b)
+		} else if r, ok := findRecord(old, f.name); ok && !f.looked && f.kind != kindDir {
+			b = r.append(b)
 		}
-	}
-	for _, r := range old {
-		if n.keeps(r.name) {
-			list = append(list, r)
-		}
-	}
-	slices.SortFunc(list, func(a, b record) int { return strings.Compare(a.name, b.name) })
-	for _, r := range list {
-		b = r.append(b)
 	}
 	return b
 }
 
-// keeps reports whether a record that the walk did not look at stays.
-func (n *node) keeps(name string) bool {
-	if n.partial {
-		return !slices.ContainsFunc(n.items, func(it item) bool { return it.name == name })
-	}
-	_, ok := slices.BinarySearch(n.kept, name)
-	return ok
-}
-
-// settle compares what was found with what the index had: is something new to
-// it, or is something in it gone? Where neither, the records are not held in
-// memory until the index is written.
-func (n *node) settle(known []record) {
-	left := len(known)
-	for _, r := range known {
-		if n.keeps(r.name) {
-			left--
-		}
-	}
-	for _, r := range n.records {
-		if r.name == "" {
-			continue
-		}
-		if old, ok := findRecord(known, r.name); !ok || old != r {
+// recall takes from a block of the index what it knows of files that were
+// looked at, and notes whether the block is right as it is.
+func (l *listing) recall(block []byte, coarse int64) {
+	l.recalled = true
+	r := reader{b: block}
+	i := 0
+	for len(r.b) > 0 {
+		name := r.take(r.uvarint())
+		m, sum := r.fixed()
+		if r.bad {
+			l.stale = true
 			return
 		}
-		left--
+		for i < len(l.files) && l.files[i].name < string(name) {
+			i++
+		}
+		if i == len(l.files) || l.files[i].name != string(name) || l.files[i].kind == kindDir {
+			l.stale = true // it is gone
+			continue
+		}
+		switch f := &l.files[i]; {
+		case !f.looked:
+		case f.meta.cut(coarse) == m:
+			f.sum, f.hashed, f.kept = sum, true, true
+		default:
+			l.stale = true
+		}
 	}
-	if left == 0 {
-		n.same, n.records = true, nil
+}
+
+// cut gives the times as a coarse clock would have made them; 0 is none.
+func (m meta) cut(coarse int64) meta {
+	if coarse > 0 {
+		m.mtime -= m.mtime % coarse
+		m.ctime -= m.ctime % coarse
 	}
+	return m
 }

@@ -18,13 +18,12 @@ import (
 // to 10 ms, as kernels before 6.13 have them.
 func aged(t testing.TB, r Request, racy, coarse time.Duration) *Selection {
 	t.Helper()
-	s := newSelector(r, true)
-	s.racy, s.coarse = int64(racy), int64(coarse)
-	got, err := s.run(context.Background())
-	if err != nil {
-		t.Fatal(err)
+	v := View{racy: int64(racy), coarse: int64(coarse)}
+	got, errs := v.Select(context.Background(), r)
+	if errs[0] != nil {
+		t.Fatal(errs[0])
 	}
-	return got
+	return got[0]
 }
 
 func indexed(t testing.TB, dir string) Request {

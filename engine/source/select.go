@@ -4,154 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
-)
-
-const (
-	// racy is how much older than the start of hashing a file's times must
-	// be for its record to be kept: the coarsest clock of file systems is 2 s.
-	racy = int64(2 * time.Second)
-
-	maxDockerignore = 1 << 20
 )
 
 // selector is one selection in the making.
 type selector struct {
+	tree   *contents
 	req    Request
-	hash   bool
 	filter *filter
-	root   *folder
-	index  *index
-	start  int64 // when hashing began, by the file system's clock
-
-	racy   int64 // nanoseconds, shorter in tests
-	coarse int64 // nanoseconds that times are cut to, to act an old kernel in tests; 0 is none
-
-	visited []*node
-	hashed  atomic.Int64
 
 	mu      sync.Mutex
 	skipped []string
 }
 
-func newSelector(r Request, hash bool) *selector { return &selector{req: r, hash: hash, racy: racy} }
-
-func (s *selector) run(ctx context.Context) (*Selection, error) {
-	var err error
-	if !filepath.IsAbs(s.req.Dir) {
-		return nil, fmt.Errorf("selecting from %q: the folder must be absolute", s.req.Dir)
+// list finds what a request selects; equal rules are applied once.
+func (t *contents) list(ctx context.Context, r Request) (*Selection, error) {
+	rules := fmt.Sprintf("%q %q %q %t", r.Include, r.Exclude, r.Sources, r.UseDockerignore)
+	if sel := t.found[rules]; sel != nil {
+		return sel, nil
 	}
-	if s.filter, err = newFilter(s.req); err != nil {
+	if _, err := t.openRoot(); err != nil {
 		return nil, err
 	}
-	if s.root, err = openRoot(s.req.Dir); err != nil {
-		return nil, fmt.Errorf("opening the context: %w", err)
+	s := &selector{tree: t, req: r}
+	var err error
+	if s.filter, err = newFilter(r); err != nil {
+		return nil, err
 	}
-	defer s.root.close()
-	if s.req.UseDockerignore {
-		if err := s.readDockerignore(); err != nil {
+	if r.UseDockerignore {
+		patterns, err := s.dockerignore()
+		if err != nil {
 			return nil, err
 		}
+		s.filter.setDockerignore(patterns)
 	}
-	s.openIndex()
-	defer s.index.close()
 	sel, err := s.gather(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.keepIndex(); err != nil {
-		return nil, err
-	}
+	t.found[rules] = sel
 	return sel, nil
-}
-
-func (s *selector) readDockerignore() error {
-	t, err := s.resolve(".dockerignore")
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	f, err := s.root.file(t.real)
-	if err != nil {
-		return fmt.Errorf("reading .dockerignore: %w", err)
-	}
-	defer f.Close()
-	if m, err := statFile(f); err != nil || m.kind() != kindFile || m.size > maxDockerignore {
-		return &EntryError{Path: ".dockerignore", Reason: "is not a file of at most 1 MB"}
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxDockerignore))
-	if err != nil {
-		return fmt.Errorf("reading .dockerignore: %w", err)
-	}
-	return s.filter.setDockerignore(data)
-}
-
-// openIndex opens the index unless times cannot be relied upon, and reads the
-// clock: the time of a file just made beside the index. Without a clock
-// nothing is old enough to be kept.
-func (s *selector) openIndex() {
-	if s.req.StatIndex == "" {
-		return
-	}
-	if !s.req.TrustTimes && untimely(s.req.Dir) {
-		s.req.StatIndex = ""
-		return
-	}
-	dir := filepath.Dir(s.req.StatIndex)
-	if os.MkdirAll(dir, 0o700) != nil {
-		return
-	}
-	f, err := os.CreateTemp(dir, filepath.Base(s.req.StatIndex)+".clock*")
-	if err != nil {
-		return
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if m, err := statFile(f); err == nil {
-		s.start = s.coarsened(m).mtime
-	}
-	s.index = openIndex(s.req.StatIndex)
-}
-
-// settled reports whether a file is old enough: a later change is certain to
-// show in its times. A time in the future is not.
-func (s *selector) settled(m meta) bool {
-	m = s.coarsened(m)
-	return m.mtime <= s.start-s.racy && m.ctime <= s.start-s.racy
-}
-
-func (s *selector) coarsened(m meta) meta {
-	if s.coarse > 0 {
-		m.mtime -= m.mtime % s.coarse
-		m.ctime -= m.ctime % s.coarse
-	}
-	return m
-}
-
-// keepIndex writes the index if the walk knows better.
-func (s *selector) keepIndex() error {
-	if s.req.StatIndex == "" || !s.hash || !slices.ContainsFunc(s.visited, func(n *node) bool { return !n.same }) {
-		return nil
-	}
-	if err := saveIndex(s.req.StatIndex, s.visited); err != nil {
-		return fmt.Errorf("writing the stat index: %w", err)
-	}
-	return nil
 }
 
 // gather walks the context for the plain sources, and the targets of those
 // that are links, and puts all together.
 func (s *selector) gather(ctx context.Context) (*Selection, error) {
-	g := &gathering{s: s, sel: &Selection{Dir: s.req.Dir}}
+	g := &gathering{s: s, sel: &Selection{Dir: s.tree.dir}}
 	if err := g.findLinks(); err != nil {
 		return nil, err
 	}
@@ -161,7 +62,8 @@ func (s *selector) gather(ctx context.Context) (*Selection, error) {
 		if err != nil {
 			return nil, err
 		}
-		some := g.flatten(n, "", "")
+		g.sel.Entries = make([]Entry, 0, n.count())
+		some := g.flatten(n, "")
 		for _, i := range top.hits {
 			if some {
 				g.addRoot(i, "", true)
@@ -212,25 +114,32 @@ func (g *gathering) findLinks() error {
 	return nil
 }
 
+// count is how many entries a folder's content comes to at most.
+func (n *node) count() int {
+	sum := len(n.items)
+	for i := range n.items {
+		if c := n.items[i].child; c != nil {
+			sum += c.count()
+		}
+	}
+	return sum
+}
+
 // flatten appends what is selected of a folder's content, a folder in it
 // before what is below, and says whether anything was. path is where the
-// content is to be, real where it is.
-func (g *gathering) flatten(n *node, path, real string) bool {
+// content is to be.
+func (g *gathering) flatten(n *node, path string) bool {
 	some := false
 	for i := range n.items {
 		it := &n.items[i]
-		e := it.Entry
-		e.Path = join(path, it.name)
-		if path != real {
-			e.real = join(real, it.name)
-		}
+		e := n.list.entry(it.at, join(path, n.list.files[it.at].name))
 		if e.Type == Symlink && g.named(it.hits) {
 			g.followed = append(g.followed, target{path: e.Path, sources: it.hits})
 			continue
 		}
 		at := len(g.sel.Entries)
 		g.sel.Entries = append(g.sel.Entries, e)
-		below := it.child != nil && g.flatten(it.child, e.Path, join(real, it.name))
+		below := it.child != nil && g.flatten(it.child, e.Path)
 		if !it.taken && !below {
 			g.sel.Entries = g.sel.Entries[:at]
 			continue
@@ -241,6 +150,21 @@ func (g *gathering) flatten(n *node, path, real string) bool {
 		}
 	}
 	return some
+}
+
+// entry is a name of a folder as a selection has it, under a path of its own.
+func (l *listing) entry(i int, path string) Entry {
+	f := &l.files[i]
+	e := Entry{Path: path, Link: f.link, ModTime: time.Unix(0, f.meta.mtime), list: l, at: i}
+	switch f.meta.kind() {
+	case kindDir:
+		e.Type = Dir
+	case kindLink:
+		e.Type = Symlink
+	default:
+		e.Type, e.Exec, e.Size = File, f.meta.exec(), f.meta.size
+	}
+	return e
 }
 
 // named reports whether a source names a link itself, rather than finding it
@@ -280,7 +204,6 @@ func (g *gathering) finish() (*Selection, error) {
 			sel.UnusedInclude = append(sel.UnusedInclude, p.text)
 		}
 	}
-	sel.Hashed = int(g.s.hashed.Load())
 	return sel, nil
 }
 

@@ -41,7 +41,8 @@ type Entry struct {
 	Link    string            // a Symlink's target as it is
 	ModTime time.Time         // the local file's, for materialising; in no key
 
-	real string // where it is if a source was a link: Path with links followed
+	list *listing // where it is, links followed: nil for a folder that only stands above others
+	at   int
 }
 
 // Digest is the content's digest as manifests write it.
@@ -108,15 +109,13 @@ type Selection struct {
 // (several are joined), *PatternError, *LinkError, *EntryError and
 // *ChangedError.
 func Select(ctx context.Context, r Request) (*Selection, error) {
-	return newSelector(r, true).run(ctx)
+	sels, errs := new(View).Select(ctx, r)
+	return sels[0], errs[0]
 }
 
 // List is Select without reading content: sums are zero, and the digest says
 // nothing.
-func List(ctx context.Context, r Request) (*Selection, error) {
-	r.StatIndex = ""
-	return newSelector(r, false).run(ctx)
-}
+func List(ctx context.Context, r Request) (*Selection, error) { return new(View).List(ctx, r) }
 
 // Digest is what the selection is: equal trees have equal digests, whatever
 // patterns found them, whoever owns them and however old they are.

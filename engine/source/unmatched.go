@@ -64,7 +64,7 @@ func (s *selector) explain(e *UnmatchedError, p pattern) {
 func (s *selector) scan(visit func(file string)) {
 	seen := 0
 	for queue := []string{""}; len(queue) > 0 && seen < scanLimit; queue = queue[1:] {
-		d, err := s.openDir(queue[0])
+		d, err := s.tree.openDir(queue[0])
 		if err != nil {
 			continue
 		}
