@@ -24,7 +24,7 @@ func (ld *loader) newModule(f *folder, addr string) *module {
 func (ld *loader) instantiate(m *module, in inputs) *evaluated {
 	e := &evaluated{
 		mod: m, number: len(ld.shared.modules),
-		scopes: map[Platform]*scope{}, drafts: map[instance]*drafted{}, memo: map[instance]*answer{},
+		scopes: map[Platform]*scope{}, drafts: map[instance]*drafted{}, memo: map[instance]*answer{}, varying: map[*declaration]bool{},
 	}
 	ld.shared.modules[m.addr] = e
 	var l diag.List
@@ -204,9 +204,10 @@ type evaluated struct {
 	number int // callers before those that they call
 	order  []definition
 
-	scopes map[Platform]*scope
-	drafts map[instance]*drafted
-	memo   map[instance]*answer
+	scopes  map[Platform]*scope
+	drafts  map[instance]*drafted
+	memo    map[instance]*answer
+	varying map[*declaration]bool
 }
 
 type instance struct {
@@ -240,6 +241,9 @@ func (e *evaluated) draft(addr Addr, target Platform) *drafted {
 	if decl == nil || addr.Kind != KindStage && addr.Kind != KindImage {
 		return nil
 	}
+	if target != (Platform{}) && !e.varies(decl) {
+		return e.draft(addr, Platform{})
+	}
 	ctx, ok := e.mod.eachContext(e.scope(target).ctx, decl, addr.Key)
 	if !ok {
 		return nil
@@ -248,6 +252,17 @@ func (e *evaluated) draft(addr Addr, target Platform) *drafted {
 	b.draft = decodeBody(&decoder{mod: e.mod, diags: &b.diags, ctx: ctx, each: decl.forEach != nil}, decl, addr)
 	e.drafts[instance{addr, target}] = b
 	return b
+}
+
+// varies reports whether a body is another for each target. Most are not: what
+// Load evaluated holds then for all of them.
+func (e *evaluated) varies(decl *declaration) bool {
+	varies, known := e.varying[decl]
+	if !known {
+		varies = slices.ContainsFunc(exprs(decl.block.Body), e.mod.dependsOnTarget)
+		e.varying[decl] = varies
+	}
+	return varies
 }
 
 // draft finds a stage or image of any module.
@@ -290,7 +305,10 @@ func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
 // answer is what At gives: the body if nothing is wrong with it, and what
 // Load could not say without the target.
 func (b *bodies) answer(e *evaluated, d *drafted, target Platform) *answer {
-	all := slices.Concat(e.scope(target).diags, d.diags)
+	all := slices.Clone(d.diags)
+	if e.varies(e.mod.blocks[d.Addr.Kind][d.Addr.Name]) {
+		all = append(all, e.scope(target).diags...)
+	}
 	b.chain(d, target, &all)
 	a := &answer{}
 	if !all.HasErrors() {

@@ -31,6 +31,7 @@ type specFlags struct {
 	varFiles  []string
 	allow     []string
 	platforms []string
+	targets   []string
 	locked    bool
 }
 
@@ -38,6 +39,7 @@ func (s *specFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.vars, "var", nil, "set a variable: NAME=VALUE; may be repeated")
 	f.StringArrayVar(&s.varFiles, "var-file", nil, "read variables from a file; may be repeated")
+	f.StringArrayVar(&s.targets, "target", nil, "only this image or stage, by address: image.web, //services/*:stage.build; may be repeated")
 }
 
 func (s *specFlags) addPlan(cmd *cobra.Command) {
@@ -66,18 +68,23 @@ func (s *specFlags) variables() (map[string]string, error) {
 	return vars, nil
 }
 
-// load reads the specs that the arguments name, and prints what is wrong.
+// load reads the specs that the arguments name.
 func (c *cli) load(ctx context.Context, args []string, s *specFlags, partial bool) (*spec.Spec, diag.List, error) {
-	vars, err := s.variables()
-	if err != nil {
-		return nil, nil, err
-	}
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, nil, err
 	}
+	return c.loadIn(ctx, dir, args, s, partial)
+}
+
+// loadIn is load with relative arguments from another folder.
+func (c *cli) loadIn(ctx context.Context, dir string, args []string, s *specFlags, partial bool) (*spec.Spec, diag.List, error) {
+	vars, err := s.variables()
+	if err != nil {
+		return nil, nil, err
+	}
 	sp, ds := spec.Load(ctx, spec.Options{
-		Args: args, Dir: dir, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
+		Args: args, Targets: s.targets, Dir: dir, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
 		Build: buildPlatform(), Version: versionString(), Partial: partial,
 	})
 	return sp, ds, nil
@@ -101,44 +108,34 @@ type compiled struct {
 	locked []pin.Change // what was written to a lock that was not there
 }
 
-// compile goes from the arguments to a graph. Where there is no lock yet it is
-// made, and written if write is set and --locked is not.
+// compile goes from the arguments to a graph, and prints what is wrong. Where
+// there is no lock yet it is made, and written if write is set and --locked is
+// not.
 func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world, write bool) (*compiled, error) {
 	sp, ds, err := c.load(ctx, args, s, false)
 	if err != nil {
 		return nil, err
 	}
-	if ds.HasErrors() {
-		return nil, c.report(ds, sp)
-	}
 	out := &compiled{spec: sp}
-	in := w.input(sp, s)
-	lock, exists, more := readLock(sp.Root)
-	ds = append(ds, more...)
-	if ds.HasErrors() {
-		return nil, c.report(ds, sp)
-	}
-	if !exists {
-		needs, problems := planner.Needs(ctx, in)
-		ds = append(ds, problems...)
-		if ds.HasErrors() {
-			return nil, c.report(ds, sp)
+	if !ds.HasErrors() {
+		var more diag.List
+		if more, err = c.compileSpec(ctx, out, s, w, write); err != nil {
+			return nil, err
 		}
-		if s.locked && write && (len(needs.Bases) > 0 || len(needs.Closures) > 0) {
-			ds.Errorf(diag.Range{File: pin.FileName}, "There is no lock",
-				"--locked, which is on in CI, does not write one. Run `specbuild lock` and commit %s, or say --locked=false.", pin.FileName)
-			return nil, c.report(ds, sp)
-		}
-		lock, out.locked, more = c.resolve(ctx, w, lock, needs, pin.UpgradePolicy{})
 		ds = append(ds, more...)
-		if ds.HasErrors() {
-			return nil, c.report(ds, sp)
-		}
-		if write && len(out.locked) > 0 {
-			if err := pin.Write(sp.Root, lock); err != nil {
-				return nil, err
-			}
-		}
+	}
+	if err := c.report(ds, sp); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// compileSpec plans and lowers a spec that was read.
+func (c *cli) compileSpec(ctx context.Context, out *compiled, s *specFlags, w *world, write bool) (diag.List, error) {
+	in := w.input(out.spec, s)
+	lock, ds, err := c.lockFor(ctx, out, in, s, w, write)
+	if err != nil || ds.HasErrors() {
+		return ds, err
 	}
 	in.Lock = lock
 	plan, more := planner.Make(ctx, in)
@@ -151,10 +148,32 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 		out.graph, more = lower.Lower(plan)
 		ds = append(ds, more...)
 	}
-	if err := c.report(ds, sp); err != nil {
-		return nil, err
+	return ds, nil
+}
+
+// lockFor is the lock of a workspace, or what it would be where there is none.
+func (c *cli) lockFor(ctx context.Context, out *compiled, in planner.Input, s *specFlags, w *world, write bool) (pin.Lock, diag.List, error) {
+	lock, exists, ds := readLock(out.spec.Root)
+	if ds.HasErrors() || exists {
+		return lock, ds, nil
 	}
-	return out, nil
+	needs, problems := planner.Needs(ctx, in)
+	if ds = append(ds, problems...); ds.HasErrors() {
+		return lock, ds, nil
+	}
+	if s.locked && write && (len(needs.Bases) > 0 || len(needs.Closures) > 0) {
+		ds.Errorf(diag.Range{File: pin.FileName}, "There is no lock",
+			"--locked, which is on in CI, does not write one. Run `specbuild lock` and commit %s, or say --locked=false.", pin.FileName)
+		return lock, ds, nil
+	}
+	lock, out.locked, problems = c.resolve(ctx, w, lock, needs, pin.UpgradePolicy{})
+	if ds = append(ds, problems...); ds.HasErrors() {
+		return lock, ds, nil
+	}
+	if write && len(out.locked) > 0 {
+		return lock, ds, pin.Write(out.spec.Root, lock)
+	}
+	return lock, ds, nil
 }
 
 // resolve asks the world for what the lock lacks, and shows that it does:

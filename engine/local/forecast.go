@@ -178,3 +178,20 @@ func firstValue(s string) string {
 	}
 	return s
 }
+
+// Definitions is what each node of a graph is defined by, in one digest: the
+// operation, the contents of the files that it selects, and the definitions of
+// what it stands on. Two graphs in which a node has the same one describe the
+// same thing, on any machine. Nothing is run or fetched.
+func (e *Engine) Definitions(ctx context.Context, g *dag.Graph) (map[dag.ID]string, error) {
+	b := newBuild(e, g, func(engine.Event) {}, func(error) {})
+	if err := b.define(ctx); err != nil {
+		return nil, err
+	}
+	out := make(map[dag.ID]string, len(g.Nodes))
+	for i := range g.Nodes {
+		id := g.Nodes[i].ID
+		out[id] = b.nodes[id].def.String()
+	}
+	return out, nil
+}
