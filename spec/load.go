@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -130,8 +131,12 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func (ld *loader) refuseYAML(at diag.Range) {
-	ld.diags.Errorf(at, "Not supported yet", "Specs in YAML are not supported yet; write %s as HCL.", at.File)
+func isYML(base string) bool  { return base == "image.yml" || strings.HasSuffix(base, ".image.yml") }
+
+// refuseYML answers the other ending of YAML. To pass the file over would be
+// to build without it.
+func (ld *loader) refuseYML(at diag.Range) {
+	ld.diags.Errorf(at, "Not a spec", "Specs in YAML end in .yaml, and in nothing else: call this one %s.", strings.TrimSuffix(filepath.Base(at.File), "yml")+"yaml")
 }
 
 // readFolder parses the specs of one folder.
@@ -149,9 +154,9 @@ func (ld *loader) readFolder(f *folder) {
 			name = f.address() + "/" + e.Name()
 		}
 		switch {
-		case isYAML(e.Name()):
-			ld.refuseYAML(diag.Range{File: name})
-		case isSpec(e.Name()):
+		case isYML(e.Name()):
+			ld.refuseYML(diag.Range{File: name})
+		case isSpec(e.Name()), isYAML(e.Name()):
 			if parsed := ld.parse(full, name); parsed != nil {
 				f.files[parsed.Name] = parsed
 			}
@@ -170,7 +175,7 @@ func (ld *loader) parse(full, name string) *syntax.File {
 		ld.diags.Errorf(diag.Range{File: name}, "File not read", "%s cannot be read: %s.", name, reason(err))
 		return nil
 	}
-	f, problems := syntax.Parse(name, data)
+	f, problems := parseEither(name, data)
 	ld.spec.Files[name] = f.Bytes
 	// What another version is asked to read may look wrong to this one.
 	if f.Body != nil && !ld.versionFits(bodyOf(f), f) {
@@ -181,6 +186,15 @@ func (ld *loader) parse(full, name string) *syntax.File {
 		return nil
 	}
 	return f
+}
+
+// parseEither reads either syntax; the name tells which. What is unsaved in an
+// editor has the same name.
+func parseEither(name string, data []byte) (*syntax.File, diag.List) {
+	if isYAML(path.Base(name)) {
+		return syntax.ParseYAML(name, data, Grammar())
+	}
+	return syntax.Parse(name, data)
 }
 
 // readRegular reads a file, but waits for no pipe and reads no more than the

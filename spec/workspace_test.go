@@ -194,11 +194,11 @@ this is not read
 	}
 }
 
-func TestYAMLIsRefusedNotPassedOver(t *testing.T) {
+func TestTheOtherEndingIsRefusedNotPassedOver(t *testing.T) {
 	t.Parallel()
-	dir := tree(t, "-- image.hcl --\n"+emptyImage+"-- more.image.yaml --\nimage: {}\n")
-	d := oneError(t, Options{Dir: dir}, "Not supported yet", "YAML")
-	if d.Range.File != "more.image.yaml" {
+	dir := tree(t, "-- image.hcl --\n"+emptyImage+"-- more.image.yml --\nimage: {}\n")
+	d := oneError(t, Options{Dir: dir}, "Not a spec", "call this one more.image.yaml")
+	if d.Range.File != "more.image.yml" {
 		t.Errorf("at %s", d.Range)
 	}
 }

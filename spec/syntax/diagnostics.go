@@ -178,6 +178,9 @@ func TemplateOpener(name string, src []byte, offset int) (diag.Range, bool) {
 	if !bytes.Contains(src, []byte("{")) {
 		return diag.Range{}, false
 	}
+	if strings.HasSuffix(name, ".yaml") {
+		return yamlOpener(name, src, offset)
+	}
 	tokens, _ := hclsyntax.LexConfig(src, name, hcl.InitialPos)
 	t, ok := enclosingTemplate(tokens, offset)
 	return Range(t.Range), ok
