@@ -66,5 +66,8 @@ type Options struct {
 	// Overlay is text that is read instead of files, by absolute path: what
 	// an editor has not saved yet.
 	Overlay map[string][]byte
+	// Top is an absolute folder above which no workspace is looked for, such
+	// as a tree that was checked out for a moment; empty for the usual border.
+	Top     string
 	Modules Modules // for modules that are fetched; nil where none can be
 }

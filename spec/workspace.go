@@ -20,7 +20,7 @@ const workspaceFile = "specbuild.hcl"
 // findRoot sets the workspace of the arguments, or reports why there is none.
 func (ld *loader) findRoot() bool {
 	for i, r := range ld.requests {
-		found := workspaceFiles(r.dir)
+		found := workspaceFiles(r.dir, ld.opts.Top)
 		root := r.dir
 		if len(found) > 0 {
 			root = filepath.Dir(found[0])
@@ -47,7 +47,7 @@ func (ld *loader) findRoot() bool {
 }
 
 func (ld *loader) severalWorkspaces(dir string) {
-	if len(workspaceFiles(ld.requests[0].dir)) == 0 {
+	if len(workspaceFiles(ld.requests[0].dir, ld.opts.Top)) == 0 {
 		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Several workspaces",
 			"Folders that are built together lie in one workspace. Write a file %s into a folder above both.", workspaceFile)
 		return
@@ -58,11 +58,11 @@ func (ld *loader) severalWorkspaces(dir string) {
 // workspaceFiles are the workspace files at or above a folder, the outermost
 // first, as far as the top of the outermost git work tree around it. Where
 // there is no work tree, as in an unpacked archive, nothing is a border.
-func workspaceFiles(dir string) []string {
+func workspaceFiles(dir, border string) []string {
 	var above []string
 	for d := dir; ; d = filepath.Dir(d) {
 		above = append(above, d)
-		if d == filepath.Dir(d) {
+		if d == filepath.Dir(d) || d == border {
 			break
 		}
 	}

@@ -138,7 +138,7 @@ func (c *cli) definedAt(ctx context.Context, args []string, f *affectedFlags, w 
 	for i, arg := range args {
 		args[i] = tree.relative(arg)
 	}
-	sp, ds, err := c.loadIn(ctx, tree.here, args, &f.specFlags, false)
+	sp, ds, err := c.loadIn(ctx, tree.here, filepath.Join(tree.dir, "tree"), args, &f.specFlags, false)
 	if err != nil {
 		return nil, "", err
 	}
@@ -240,11 +240,6 @@ func checkout(ctx context.Context, here, rev string) (*oldTree, error) {
 			t.remove()
 			return nil, err
 		}
-	}
-	// The border of the search for a workspace, as in the real tree.
-	if err := os.MkdirAll(filepath.Join(tree, ".git"), 0o700); err != nil {
-		t.remove()
-		return nil, err
 	}
 	real, err := filepath.EvalSymlinks(here)
 	if err == nil {

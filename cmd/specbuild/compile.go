@@ -74,17 +74,17 @@ func (c *cli) load(ctx context.Context, args []string, s *specFlags, partial boo
 	if err != nil {
 		return nil, nil, err
 	}
-	return c.loadIn(ctx, dir, args, s, partial)
+	return c.loadIn(ctx, dir, "", args, s, partial)
 }
 
-// loadIn is load with relative arguments from another folder.
-func (c *cli) loadIn(ctx context.Context, dir string, args []string, s *specFlags, partial bool) (*spec.Spec, diag.List, error) {
+// loadIn is load from another folder, and with a border (spec.Options.Top).
+func (c *cli) loadIn(ctx context.Context, dir, top string, args []string, s *specFlags, partial bool) (*spec.Spec, diag.List, error) {
 	vars, err := s.variables()
 	if err != nil {
 		return nil, nil, err
 	}
 	sp, ds := spec.Load(ctx, spec.Options{
-		Args: args, Targets: s.targets, Dir: dir, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
+		Args: args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
 		Build: buildPlatform(), Version: versionString(), Partial: partial,
 	})
 	return sp, ds, nil
