@@ -283,7 +283,7 @@ func (d *dirWriter) node(e Entry) error {
 	if err != nil {
 		return err
 	}
-	if d.opts.Unprivileged && (e.Type == Char || e.Type == Block) {
+	if (d.opts.Unprivileged || d.opts.NoDevices) && (e.Type == Char || e.Type == Block) {
 		return nil
 	}
 	err = d.mknod(at, name, e)

@@ -25,6 +25,8 @@ type UnpackOptions struct {
 	// Unprivileged leaves owners as they come and makes no devices: the
 	// table alone records them.
 	Unprivileged bool
+	// NoDevices makes no devices, which in a user namespace nobody can.
+	NoDevices bool
 	// UIDs and GIDs translate the layer's ids into the machine's, for a
 	// store of a user namespace; empty for no translation.
 	UIDs, GIDs []IDRange

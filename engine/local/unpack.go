@@ -17,7 +17,8 @@ import (
 func (e *Engine) unpackOptions(l *layerRef) layer.UnpackOptions {
 	kind := e.o.Machine.IDMap().Kind
 	return layer.UnpackOptions{
-		ReadOptions:    layer.ReadOptions{Devices: l.base != nil && kind == sandbox.IDMapFull},
+		ReadOptions:    layer.ReadOptions{Devices: l.base != nil},
+		NoDevices:      kind != sandbox.IDMapFull,
 		UserXattr:      kind != sandbox.IDMapFull,
 		XattrWhiteouts: kind != sandbox.IDMapFull,
 		Unprivileged:   kind == sandbox.IDMapSingle,

@@ -135,6 +135,14 @@ func TestADigestIsTheSameEverywhere(t *testing.T) {
 				same("an ordinary user", user)
 				same("an ordinary user again", user)
 			}
+			if os.Geteuid() == 0 {
+				user := lend(t, 65536).project(tree)
+				same("a user with subordinate ids", user)
+				same("a user with subordinate ids again", user)
+				if _, err := exec.LookPath("runc"); err == nil {
+					same("a user with subordinate ids, by runc", user, "--no-cache", "--sandbox", "runc")
+				}
+			}
 		})
 	}
 }
@@ -154,8 +162,18 @@ func ordinary(t testing.TB, tree files) *project {
 	if os.Geteuid() != 0 {
 		return nil // then all others are of an ordinary user, too
 	}
-	const uid = 1234
 	p := checkout(t, tree, 0o022, 0)
+	p.give(1234, 1234) // who has no subordinate ids: steps know one user
+	if _, runs := tree["busybox"]; runs && !userNamespaces() {
+		t.Log("ordinary users can make no namespaces here")
+		return nil
+	}
+	return p
+}
+
+// give makes a project another user's, who runs it from now on.
+func (p *project) give(uid, gid uint32) {
+	p.t.Helper()
 	for _, dir := range []string{p.dir, p.cache} {
 		p.must(os.Chmod(dir, 0o755))
 		p.must(os.Chmod(filepath.Dir(dir), 0o755))
@@ -163,15 +181,10 @@ func ordinary(t testing.TB, tree files) *project {
 			if err != nil {
 				return err
 			}
-			return os.Lchown(path, uid, uid)
+			return os.Lchown(path, int(uid), int(gid))
 		}))
 	}
-	p.user = &syscall.Credential{Uid: uid, Gid: uid}
-	if _, runs := tree["busybox"]; runs && !userNamespaces() {
-		t.Log("ordinary users can make no namespaces here")
-		return nil
-	}
-	return p
+	p.user = &syscall.Credential{Uid: uid, Gid: gid}
 }
 
 // userNamespaces says whether an ordinary user may make one.
