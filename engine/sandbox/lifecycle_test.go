@@ -70,11 +70,13 @@ func TestRootlessChild(t *testing.T) {
 		{[]string{"core_pattern"}, 42, ""},
 		{[]string{"status", "NoNewPrivs", "Seccomp"}, 0, "NoNewPrivs:\t1\nSeccomp:\t2\n"},
 	} {
-		s := spec(t, b.args...)
-		s.IDMap.Kind = IDMapSingle
-		secret(t, &s, "/run/k")
-		if got := run(t, r, s); got.Code != b.code || !strings.HasPrefix(got.out, b.out) || got.failed != nil {
-			t.Errorf("%q: %+v, error %v", b.args, got, got.failed)
+		for _, r := range []Runner{r, spared{r.(*native)}} {
+			s := spec(t, b.args...)
+			s.IDMap.Kind = IDMapSingle
+			secret(t, &s, "/run/k")
+			if got := run(t, r, s); got.Code != b.code || !strings.HasPrefix(got.out, b.out) || got.failed != nil {
+				t.Errorf("%T, %q: %+v, error %v", r, b.args, got, got.failed)
+			}
 		}
 	}
 	s := spec(t, "true")
@@ -102,19 +104,22 @@ func TestIDRanges(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	s := spec(t, "write", "/tmp/x", "y")
-	s.IDMap = IDMap{Kind: IDMapRanges, UIDs: []IDRange{{0, 0, 1}, {1, 100000, 65535}}, GIDs: []IDRange{{0, 0, 1}, {1, 100000, 65535}}}
-	s.UID, s.GID, s.Groups = 1000, 1000, []uint32{5}
-	if err := os.Chmod(filepath.Join(s.Root.Lower[0], "tmp"), 0o777); err != nil {
-		t.Fatal(err)
-	}
-	got := run(t, Native(Options{}), s)
-	st, err := os.Stat(filepath.Join(s.Root.Upper, "tmp/x"))
-	if err != nil || got.failed != nil {
-		t.Fatalf("%+v, error %v, %v", got, got.failed, err)
-	}
-	if uid := st.Sys().(*syscall.Stat_t).Uid; uid != 100999 {
-		t.Errorf("user 1000 is %d on the machine, want 100999", uid)
+	n := Native(Options{}).(*native)
+	for _, r := range []Runner{n, spared{n}} {
+		s := spec(t, "write", "/tmp/x", "y")
+		s.IDMap = IDMap{Kind: IDMapRanges, UIDs: []IDRange{{0, 0, 1}, {1, 100000, 65535}}, GIDs: []IDRange{{0, 0, 1}, {1, 100000, 65535}}}
+		s.UID, s.GID, s.Groups = 1000, 1000, []uint32{5}
+		if err := os.Chmod(filepath.Join(s.Root.Lower[0], "tmp"), 0o777); err != nil {
+			t.Fatal(err)
+		}
+		got := run(t, r, s)
+		st, err := os.Stat(filepath.Join(s.Root.Upper, "tmp/x"))
+		if err != nil || got.failed != nil {
+			t.Fatalf("%T: %+v, error %v, %v", r, got, got.failed, err)
+		}
+		if uid := st.Sys().(*syscall.Stat_t).Uid; uid != 100999 {
+			t.Errorf("%T: user 1000 is %d on the machine, want 100999", r, uid)
+		}
 	}
 }
 
