@@ -155,6 +155,17 @@ var (
 	ErrStall  = errors.New("no data arrived in time")
 )
 
+// DigestError is a file that is another than the one that was expected.
+type DigestError struct{ Got, Want string } // hexadecimal SHA-256
+
+// Error says both.
+func (e *DigestError) Error() string {
+	return fmt.Sprintf("%v: %s, expected %s", ErrDigest, e.Got, e.Want)
+}
+
+// Unwrap is [ErrDigest].
+func (e *DigestError) Unwrap() error { return ErrDigest }
+
 // passing reports whether the same mirror may do better in a moment.
 func passing(err error) bool {
 	var s *StatusError

@@ -199,7 +199,7 @@ func (t *transfer) check() error {
 		return fmt.Errorf("%w: %d bytes, expected %d", ErrSize, t.done, t.req.Size)
 	}
 	if got := hex.EncodeToString(t.sum.Sum(nil)); t.req.SHA256 != "" && got != t.req.SHA256 {
-		return fmt.Errorf("%w: %s, expected %s", ErrDigest, got, t.req.SHA256)
+		return &DigestError{Got: got, Want: t.req.SHA256}
 	}
 	return nil
 }

@@ -26,9 +26,10 @@ type build struct {
 	noted      map[string]bool   // notes that were told, guarded by eventMu
 	nodes      map[dag.ID]*state // fixed when the build is made
 	selections map[dag.ID]*source.Selection
-	several    bool           // steps of several platforms: events say which
-	left       atomic.Int64   // nodes that make something and are not done
-	later      sync.WaitGroup // what no step waits for, and the build does
+	remotes    map[dag.ID]*remote // of every Git and HTTP node
+	several    bool               // steps of several platforms: events say which
+	left       atomic.Int64       // nodes that make something and are not done
+	later      sync.WaitGroup     // what no step waits for, and the build does
 }
 
 // state is what is known of a node. The fields after once are written inside
@@ -59,12 +60,16 @@ func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.C
 	b := &build{
 		Engine: e, g: g, events: events, fail: fail,
 		noted: map[string]bool{}, nodes: map[dag.ID]*state{}, selections: map[dag.ID]*source.Selection{},
+		remotes: map[dag.ID]*remote{},
 	}
 	platform := ""
 	for i := range g.Nodes {
 		n := &g.Nodes[i]
 		s := &state{n: n}
 		b.nodes[n.ID] = s
+		if isRemote(n.Op) {
+			b.remotes[n.ID] = &remote{}
+		}
 		for _, in := range n.Inputs { // inputs come first
 			b.nodes[in].above = append(b.nodes[in].above, s)
 		}
@@ -205,6 +210,9 @@ func (b *build) acted(s *state, ex executor) (result, bool) {
 	if !ok {
 		return result{}, false
 	}
+	if _, ok := s.n.Op.(*dag.Copy); ok {
+		e.Facts = ex.facts
+	}
 	r, ok := b.fromEntry(s, e)
 	if ok {
 		_ = b.o.Store.Publish(s.def, cache.ActionID{}, e) // lost, it costs one look-up more
@@ -227,7 +235,7 @@ func (b *build) fromEntry(s *state, e cache.Entry) (result, bool) {
 	}
 	l := &layerRef{e: b.Engine, diffID: e.DiffID, size: e.TarSize}
 	if _, ok := s.n.Op.(*dag.Copy); ok {
-		l.sel = b.selections[s.n.Inputs[1]]
+		l.sel, l.when = b.selections[s.n.Inputs[1]], b.commitTime(s.n, e.Facts)
 	}
 	r.own = []*layerRef{l}
 	return r, l.available()

@@ -98,6 +98,17 @@ func mtimesFor(toc *layer.TOC, sel *source.Selection) map[string]time.Time {
 	return out
 }
 
+// oneTime gives all files of a layer one time, as those of a commit have.
+func oneTime(toc *layer.TOC, when time.Time) map[string]time.Time {
+	out := map[string]time.Time{}
+	for _, e := range toc.Entries {
+		if e.Type == layer.File {
+			out[e.Path] = when
+		}
+	}
+	return out
+}
+
 // chunkCache keeps pieces of compressed layers in the store.
 type chunkCache struct{ chunks cache.Chunks }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/image"
@@ -19,6 +20,9 @@ type executor struct {
 	act  cache.ActionID
 	text string
 	make func(ctx context.Context) (result, error)
+	// facts are what the entry of a copy is to remember, whichever copy made
+	// the layer.
+	facts map[string]string
 }
 
 func action(k *cache.Key, f func(ctx context.Context) (result, error)) executor {
@@ -29,7 +33,7 @@ func action(k *cache.Key, f func(ctx context.Context) (result, error)) executor 
 // executor brings the inputs of a node about and says how to make it.
 func (b *build) executor(ctx context.Context, s *state) (executor, error) {
 	switch op := s.n.Op.(type) {
-	case dag.Scratch, *dag.Local:
+	case dag.Scratch, *dag.Local, *dag.Git, *dag.HTTP:
 		return executor{make: func(context.Context) (result, error) { return result{}, nil }}, nil
 	case *dag.Base:
 		return b.base(s, op), nil
@@ -106,22 +110,26 @@ func (b *build) copy(ctx context.Context, s *state, op *dag.Copy) (executor, err
 	k := cache.NewKey("copy v1")
 	k.Line("option", fmt.Sprintf("unpack=%t", op.Unpack))
 	addItems(k, items)
-	return action(k, func(ctx context.Context) (result, error) {
+	ex := action(k, func(ctx context.Context) (result, error) {
 		if err := from.fetch(ctx, items); err != nil {
 			return result{}, err
 		}
 		r, err := b.seal(items, true)
 		if len(r.own) > 0 {
-			r.own[0].sel = b.selections[s.n.Inputs[1]]
+			r.own[0].sel, r.own[0].when = from.sel, from.when
 		}
+		r.entry.Facts = timeFacts(from.when)
 		return r, err
-	}), nil
+	})
+	ex.facts = timeFacts(from.when)
+	return ex, nil
 }
 
 // fileSource is something that a copy or a bind mount takes from.
 type fileSource struct {
 	tree    *layer.Tree
-	sel     *source.Selection // the context's, else nil
+	sel     *source.Selection // a folder's, else nil
+	when    time.Time         // of all files, if they are a commit's
 	context bool              // files of a context have no owner and no mode but the x bit
 	open    func(path string) (io.ReadCloser, error)
 	fetch   func(ctx context.Context, items []layer.Item) error // makes open work for the items' files
@@ -132,6 +140,9 @@ type fileSource struct {
 func (b *build) openInput(ctx context.Context, id dag.ID) (fileSource, error) {
 	if sel, ok := b.selections[id]; ok {
 		return b.contextFiles(sel)
+	}
+	if n := b.node(id); isRemote(n.Op) {
+		return b.remoteFiles(ctx, n)
 	}
 	tree, err := b.tree(ctx, id)
 	if err != nil {

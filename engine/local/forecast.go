@@ -35,7 +35,7 @@ func (b *build) forecast(n *dag.Node, said map[dag.ID]engine.Forecast) engine.Fo
 	f := engine.Forecast{Node: n.ID, State: engine.Cached}
 	s := b.nodes[n.ID]
 	switch n.Op.(type) {
-	case dag.Scratch, *dag.Local, *dag.Base, *dag.Image, *dag.Index:
+	case dag.Scratch, *dag.Local, *dag.Git, *dag.HTTP, *dag.Base, *dag.Image, *dag.Index:
 		for _, in := range n.Inputs { // these are what they stand on
 			if said[in].State != engine.Cached {
 				return engine.Forecast{Node: n.ID, State: said[in].State, Reason: said[in].Reason}
@@ -99,6 +99,12 @@ func (b *build) definition(s *state) string {
 		if sel, ok := b.selections[in]; ok {
 			for _, e := range sel.Entries {
 				fmt.Fprintf(&t, "context %c %q %t %s %q\n", e.Type, e.Path, e.Exec, e.Digest(), e.Link)
+			}
+			continue
+		}
+		if n := b.node(in); isRemote(n.Op) { // "commit changed"
+			for _, l := range dag.Lines(n.Op)[1:] {
+				fmt.Fprintln(&t, l)
 			}
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"time"
 
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
@@ -24,6 +25,7 @@ type layerRef struct {
 	size   int64 // of the tar in bytes; of a base's compressed blob until it was streamed
 	base   *baseLayer
 	sel    *source.Selection // a copy of local files, whose times steps must see; else nil
+	when   time.Time         // the time of all files, of a copy from a commit
 }
 
 // baseLayer is where a base's layer comes from.
@@ -252,13 +254,18 @@ func (l *layerRef) storedTOC() (*layer.TOC, bool, error) {
 func (l *layerRef) dir(ctx context.Context) (string, error) {
 	name := l.diffID
 	opts := l.e.unpackOptions(l)
-	if l.sel != nil {
-		name += "+" + l.sel.TimesDigest()
+	if l.sel != nil || !l.when.IsZero() {
 		toc, err := l.toc(ctx)
 		if err != nil {
 			return "", err
 		}
-		opts.MTimes = mtimesFor(toc, l.sel)
+		if l.sel != nil {
+			name += "+" + l.sel.TimesDigest()
+			opts.MTimes = mtimesFor(toc, l.sel)
+		} else {
+			name += "+" + l.when.UTC().Format(time.RFC3339)
+			opts.MTimes = oneTime(toc, l.when)
+		}
 	}
 	return l.e.o.Store.Snapshot(ctx, l.e.snapKind(), name, func(dir string) error {
 		r, err := l.Tar(ctx)

@@ -18,6 +18,7 @@ import (
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/fetch"
+	"github.com/specbuild/specbuild/engine/git"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/sandbox"
@@ -31,7 +32,8 @@ type Options struct {
 	Registry   *image.Registry
 	Sandbox    sandbox.Runner // runs steps; nil where this machine cannot
 	Machine    Machine        // what this machine can run
-	Fetch      *fetch.Client  // brings packages; nil where all are in the store
+	Fetch      *fetch.Client  // brings packages and files; nil where all are in the store
+	Git        *git.Client    // brings commits; nil where all are in the store
 	Compressor layer.Compressor
 	Contexts   *source.View // what was seen of contexts when the graph was planned; nil looks anew for each graph
 	Parallel   int          // steps at once; 0 is the number of cores

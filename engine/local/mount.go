@@ -57,7 +57,7 @@ func (b *build) bindDir(ctx context.Context, bd bind) (string, error) {
 	if len(r.own) == 0 {
 		return b.o.Store.TempDir() // nothing was selected: an empty folder shows it
 	}
-	r.own[0].sel = bd.src.sel
+	r.own[0].sel, r.own[0].when = bd.src.sel, bd.src.when
 	dir, err := r.own[0].dir(ctx)
 	return filepath.Join(dir, bindRoot), err
 }

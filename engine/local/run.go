@@ -114,7 +114,7 @@ func (b *build) expect(ctx context.Context, s *state) {
 		return
 	}
 	switch op := s.n.Op.(type) {
-	case dag.Scratch, *dag.Local:
+	case dag.Scratch, *dag.Local, *dag.Git, *dag.HTTP:
 		return // nobody remembers these: that they are not known says nothing
 	case *dag.Run:
 		if b.o.Machine.CanRun(op.Platform) == nil {
