@@ -131,7 +131,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func isYML(base string) bool  { return base == "image.yml" || strings.HasSuffix(base, ".image.yml") }
+func isYML(base string) bool { return base == "image.yml" || strings.HasSuffix(base, ".image.yml") }
 
 // refuseYML answers the other ending of YAML. To pass the file over would be
 // to build without it.

@@ -1,0 +1,131 @@
+package spec
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/specbuild/specbuild/spec/spectest"
+)
+
+// asYAML is an archive with its specs in the other syntax.
+func asYAML(t *testing.T, a *txtar.Archive) *txtar.Archive {
+	t.Helper()
+	out := &txtar.Archive{Comment: a.Comment}
+	translated := 0
+	for _, f := range a.Files {
+		if isSpec(path.Base(f.Name)) {
+			text, err := spectest.YAML(f.Name, f.Data, Grammar())
+			if err != nil {
+				text = f.Data // nobody is to read it, in either syntax
+			}
+			f = txtar.File{Name: strings.TrimSuffix(f.Name, ".hcl") + ".yaml", Data: text}
+			translated++
+		}
+		out.Files = append(out.Files, f)
+	}
+	if translated == 0 {
+		t.Error("the archive has no spec")
+	}
+	return out
+}
+
+// Each story of the language, told in YAML, ends the same.
+func TestBodiesInYAML(t *testing.T) {
+	t.Parallel()
+	if *update {
+		t.Skip("the outputs are written from HCL")
+	}
+	archives, err := filepath.Glob("testdata/body/*.txtar")
+	if err != nil || len(archives) < 8 {
+		t.Fatalf("%d archives, error %v", len(archives), err)
+	}
+	for _, file := range archives {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			a, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			a = asYAML(t, a)
+			compareArchive(t, file, a)
+			if t.Failed() {
+				t.Logf("%s", txtar.Format(a))
+			}
+		})
+	}
+}
+
+// Workspaces without mistakes, loops and modules, in YAML.
+func TestWorkspacesInYAML(t *testing.T) {
+	t.Parallel()
+	if *update {
+		t.Skip("the outputs are written from HCL")
+	}
+	archives, err := filepath.Glob("testdata/workspace/*.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	for _, file := range archives {
+		a, err := txtar.ParseFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "want/built" }) {
+			continue // its mistakes stand in comments, which are not translated
+		}
+		told++
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			workspaceStory(t, file, asYAML(t, a))
+		})
+	}
+	if told < 5 {
+		t.Errorf("%d workspaces have no mistakes", told)
+	}
+}
+
+// What people read first means the same in both syntaxes: the language's own
+// example and those of the examples folder.
+func TestExamplesInYAML(t *testing.T) {
+	t.Parallel()
+	specs, err := filepath.Glob("../examples/*/image.hcl")
+	if err != nil || len(specs) < 3 {
+		t.Fatalf("%d examples, error %v", len(specs), err)
+	}
+	for _, file := range append(specs, "testdata/checkout/image.hcl") {
+		t.Run(filepath.Base(filepath.Dir(file)), func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			translated, err := spectest.YAML(file, text, Grammar())
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got [2][]txtar.File
+			for i, f := range []txtar.File{{Name: "image.hcl", Data: text}, {Name: "image.yaml", Data: translated}} {
+				dir := t.TempDir()
+				if err := os.CopyFS(dir, os.DirFS(filepath.Dir(file))); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.Remove(filepath.Join(dir, "image.hcl")); err != nil {
+					t.Fatal(err)
+				}
+				unpack(t, dir, &txtar.Archive{Files: []txtar.File{f, {Name: ".git/HEAD"}}})
+				got[i] = everything(t, mustLoad(t, Options{Dir: dir, Version: "0.1.0"}), dir)
+			}
+			if diff := cmp.Diff(got[0], got[1]); diff != "" {
+				t.Errorf("the two syntaxes differ (-hcl +yaml):\n%s\n%s", diff, translated)
+			}
+		})
+	}
+}
