@@ -1,16 +1,19 @@
 package spec
 
 import (
+	"context"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
+	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/spectest"
 )
 
@@ -125,6 +128,49 @@ func TestExamplesInYAML(t *testing.T) {
 			}
 			if diff := cmp.Diff(got[0], got[1]); diff != "" {
 				t.Errorf("the two syntaxes differ (-hcl +yaml):\n%s\n%s", diff, translated)
+			}
+		})
+	}
+}
+
+// The specs of the program's own stories mean the same in YAML, those that
+// have no mistake.
+func TestScriptsInYAML(t *testing.T) {
+	t.Parallel()
+	archives, err := filepath.Glob("../testdata/script/*.txtar")
+	if err != nil || len(archives) < 20 {
+		t.Fatalf("%d archives, error %v", len(archives), err)
+	}
+	var compared atomic.Int32
+	t.Cleanup(func() {
+		if n := compared.Load(); n < 15 {
+			t.Errorf("%d stories were compared; the others have mistakes", n)
+		}
+	})
+	for _, file := range archives {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			a, err := txtar.ParseFile(file)
+			if err != nil || !slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "image.hcl" }) {
+				return
+			}
+			a.Files = append(a.Files, txtar.File{Name: ".git/HEAD"})
+			load := func(a *txtar.Archive) (*Spec, diag.List, string) {
+				dir := t.TempDir()
+				unpack(t, dir, a)
+				s, l := Load(context.Background(), Options{Dir: dir, Build: amd64, Partial: true, Version: "0.1.0"})
+				return s, l, dir
+			}
+			s, l, dir := load(a)
+			if l.HasErrors() {
+				return
+			}
+			want := everything(t, s, dir)
+			s, l, dir = load(asYAML(t, a))
+			noDiagnostics(t, l)
+			compared.Add(1)
+			if diff := cmp.Diff(want, everything(t, s, dir)); diff != "" {
+				t.Errorf("the two syntaxes differ (-hcl +yaml):\n%s", diff)
 			}
 		})
 	}
