@@ -67,5 +67,6 @@ func (l Lock) summary() map[string]string {
 			out[kindClosure+" "+key+" "+c.Arch+" "+c.Request.String()+" over "+joinRequests(c.Below)] = packageCount(len(c.Packages))
 		}
 	}
+	l.summarizeRemotes(out)
 	return out
 }

@@ -24,6 +24,8 @@ const (
 	kindRelease = "release"
 	kindPackage = "package"
 	kindClosure = "closure"
+	kindGit     = "git"
+	kindHTTP    = "http"
 )
 
 // Encode writes the lock: one line a fact, sorted bytewise, so that it
@@ -36,6 +38,7 @@ func (l Lock) Encode() []byte {
 	for key, r := range l.Repositories {
 		w.repository(key, r)
 	}
+	w.remotes(l)
 	slices.Sort(w.lines)
 	var out bytes.Buffer
 	out.WriteString(header + "\n")

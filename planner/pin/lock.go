@@ -19,6 +19,8 @@ const FileName = "specbuild.lock"
 type Lock struct {
 	Bases        map[string]Base       // by Need.Key: the image's full name, or "layout:" and its folder
 	Repositories map[string]Repository // by Repo.Key
+	Git          map[string]string     // commits, by GitNeed.Key
+	HTTP         map[string]File       // by URL
 }
 
 // Base is what is known of an image that others build on.
@@ -155,6 +157,9 @@ func (l Lock) clone() Lock {
 		r.Packages = maps.Clone(r.Packages)
 		out.Repositories[k] = r
 	}
+	out.Git, out.HTTP = map[string]string{}, map[string]File{}
+	maps.Copy(out.Git, l.Git)
+	maps.Copy(out.HTTP, l.HTTP)
 	return out
 }
 

@@ -15,7 +15,12 @@ import (
 type Needs struct {
 	Bases    []BaseNeed    // by key, one each
 	Closures []ClosureNeed // a closure after those that it lies on
+	Git      []GitNeed     // by key, one each
+	HTTP     []HTTPNeed    // by URL, one each
 }
+
+// Empty reports whether a plan looks nothing up.
+func (n Needs) Empty() bool { return len(n.Bases)+len(n.Closures)+len(n.Git)+len(n.HTTP) == 0 }
 
 // BaseNeed is a base that something is built from or copied from.
 type BaseNeed struct {
@@ -35,6 +40,9 @@ type ClosureNeed struct {
 	Request Request
 	Below   []Request // lowest first
 	Range   diag.Range
+	// Elsewhere is set if only builds on other machines need it, and nobody
+	// said that there are any: then it may be missing.
+	Elsewhere bool
 }
 
 // Repo is a package archive as the spec states it.
@@ -80,7 +88,19 @@ func (n Needs) Merge(o Needs) Needs {
 	for _, c := range slices.Concat(n.Closures, o.Closures) {
 		out.AddClosure(c)
 	}
+	out.addRemotes(n)
+	out.addRemotes(o)
 	return out
+}
+
+// Elsewhere is the needs of a machine of another kind; optional marks them as
+// those of one that there may not be.
+func (n Needs) Elsewhere(optional bool) Needs {
+	n.Closures = slices.Clone(n.Closures)
+	for i := range n.Closures {
+		n.Closures[i].Elsewhere = optional
+	}
+	return n
 }
 
 // AddBase adds a base, or its platforms and names to what is needed of it.
@@ -100,6 +120,7 @@ func (n *Needs) AddClosure(c ClosureNeed) {
 	for i, x := range n.Closures {
 		if x.Repo.Key() == c.Repo.Key() && closureKey(x.Arch, x.Request, x.Below) == closureKey(c.Arch, c.Request, c.Below) {
 			n.Closures[i].Names = union(x.Names, c.Names)
+			n.Closures[i].Elsewhere = x.Elsewhere && c.Elsewhere
 			return
 		}
 	}
@@ -125,6 +146,7 @@ func (l Lock) Missing(n Needs) diag.List {
 			stale(&ds, c.Range, fmt.Sprintf("%s %s %s %s", kindClosure, c.Repo.Key(), c.Arch, c.Request), l.otherClosure(c))
 		}
 	}
+	l.missingRemotes(&ds, n)
 	return ds
 }
 
@@ -211,5 +233,6 @@ func (l Lock) Only(n Needs) Lock {
 		r.collect()
 		out.Repositories[key] = r
 	}
+	out.onlyRemotes(l, n)
 	return out
 }

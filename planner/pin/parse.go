@@ -66,6 +66,7 @@ type parser struct {
 	bases map[string]*Base
 	repos map[string]*repoLines
 	run   run
+	lock  Lock // of the lines that need no other
 }
 
 // next cuts off a line.
@@ -109,6 +110,10 @@ func (p *parser) line(line string) {
 		p.release(f[1], f[3:])
 	case kindClosure:
 		p.closure(f[1], f[2], f[3:])
+	case kindGit:
+		p.commit(f[1], f[3:])
+	case kindHTTP:
+		p.download(f[1], f[3:])
 	default:
 		p.fail("the kind %q is unknown: a newer specbuild may have written it", clip(f[0]))
 	}
@@ -250,7 +255,8 @@ func (p *parser) set(at *string, v string) {
 
 // finish checks what only the whole file tells.
 func (p *parser) finish() Lock {
-	l := Lock{Bases: make(map[string]Base, len(p.bases)), Repositories: make(map[string]Repository, len(p.repos))}
+	l := p.lock
+	l.Bases, l.Repositories = make(map[string]Base, len(p.bases)), make(map[string]Repository, len(p.repos))
 	for _, key := range slices.Sorted(maps.Keys(p.bases)) {
 		b := p.bases[key]
 		p.checkBase(key, b)

@@ -52,13 +52,14 @@ type Answer struct {
 type Resolvers struct {
 	Registry Registry
 	Packages Packages
+	Remotes  Remotes
 }
 
 // UpgradePolicy says what is asked for anew although the lock has it, and
 // what leaves.
 type UpgradePolicy struct {
 	All   bool
-	Names []string // of bases, repositories or packages
+	Names []string // of bases, contexts, repositories or packages
 	// Prune drops what nothing needs. It is for needs that are those of the
 	// whole workspace: those of a part would unpin the rest.
 	Prune bool
@@ -108,7 +109,10 @@ const parallel = 8
 func Update(ctx context.Context, lock Lock, needs Needs, rs Resolvers, upgrade UpgradePolicy) (Lock, []Change, diag.List) {
 	u := updater{lock: lock.clone(), resolvers: rs, upgrade: upgrade}
 	u.checkNames(needs)
+	var remotes sync.WaitGroup
+	remotes.Go(func() { u.remotes(ctx, needs) })
 	u.bases(ctx, needs.Bases)
+	remotes.Wait()
 	u.closures(ctx, needs.Closures)
 	if upgrade.Prune && !u.problems.HasErrors() {
 		u.lock = u.lock.Only(needs)
@@ -128,7 +132,7 @@ type updater struct {
 // looks like one that worked.
 func (u *updater) checkNames(needs Needs) {
 	known := map[string]bool{}
-	var blocks []string
+	blocks := needs.contexts()
 	for _, b := range needs.Bases {
 		blocks = append(blocks, b.Names...)
 	}
@@ -143,7 +147,7 @@ func (u *updater) checkNames(needs Needs) {
 	for _, n := range u.upgrade.Names {
 		if !known[n] && !slices.Contains(blocks, n) {
 			u.problems.Errorf(diag.Range{}, "Nothing to upgrade has this name",
-				"--upgrade %s names no base, no repository and no locked package that is used here. There are: %s.",
+				"--upgrade %s names no base, no context, no repository and no locked package that is used here. There are: %s.",
 				n, strings.Join(union(nil, blocks), ", "))
 		}
 	}
