@@ -13,7 +13,7 @@ import (
 func TestAtIsPure(t *testing.T) {
 	t.Parallel()
 	s := mustLoad(t, Options{Dir: "testdata/checkout"})
-	addr := s.Selected[0]
+	addr := Addr{Module: s.Selected[0].Module, Kind: KindStage, Name: "build"} // which mentions target
 	first := mustAt(t, s, addr, amd64)
 	var wg sync.WaitGroup
 	for range 8 {
@@ -26,6 +26,15 @@ func TestAtIsPure(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// What mentions no target is one body for all.
+func TestAtEvaluatesOnceWhatIsTheSame(t *testing.T) {
+	t.Parallel()
+	s := mustLoad(t, Options{Dir: "testdata/checkout"})
+	if a, b := mustAt(t, s, s.Selected[0], amd64), mustAt(t, s, s.Selected[0], arm64); a != b {
+		t.Error("a body without target was evaluated twice")
+	}
 }
 
 // A mistake that only one target makes is found by At for that target, names

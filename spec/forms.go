@@ -37,7 +37,7 @@ var (
 		return s, nil
 	})
 	name     = formOf("a name", func(s string) (string, error) { return s, eval.CheckName(s) })
-	platform = formOf("a platform", parsePlatform)
+	platform = formOf("a platform", ParsePlatform)
 	day      = formOf("a day", parseDay)
 
 	platforms = listOf("a list of platforms", platform, distinct(func(p Platform) string { return p.String() }, 1))
@@ -173,8 +173,9 @@ func atLeastOne[V any](d *decoder, in input, items []V) bool {
 	return len(items) > 0
 }
 
-// parsePlatform normalises, so that linux/arm64 and linux/arm64/v8 are one.
-func parsePlatform(s string) (Platform, error) {
+// ParsePlatform reads os/arch or os/arch/variant, normalised: linux/arm64 and
+// linux/arm64/v8 are one.
+func ParsePlatform(s string) (Platform, error) {
 	osName, arch, variant, err := eval.ParsePlatform(s)
 	return Platform{osName, arch, variant}, err
 }

@@ -38,6 +38,8 @@ type Spec struct {
 
 type evaluator interface {
 	at(addr Addr, target Platform) (*Body, diag.List)
+	evaluate(module, text string, target Platform) (string, diag.List)
+	roots() []string
 }
 
 // At evaluates the stage or image at addr for one target platform. It is
