@@ -22,17 +22,31 @@ type runc struct {
 	path string
 }
 
+// crun is the other program that does the same by the same command line. It
+// mounts the root again without nodev, which lets go of the machine's devices,
+// unless the kernel keeps them away: in a user namespace, and only there is it
+// used.
+const crun = "crun"
+
+func (j *job) isCrun() bool { return path.Base(j.Runc) == crun }
+
 // Runc is the sandbox through an installed runc, by root or with the ids of a
 // user namespace.
 // runc itself runs below a process 1 of ours, in a mount namespace that holds
 // the root, runc's state and its bundle: what it would leave behind when
 // killed goes with that, but for cgroups, which [CleanCgroups] removes.
 func Runc(opts Options) (Runner, error) {
-	name := opts.Runc
-	if name == "" {
-		name = "runc"
+	names := []string{opts.Runc}
+	if opts.Runc == "" {
+		names = []string{"runc", crun}
 	}
-	full, err := exec.LookPath(name)
+	var full string
+	var err error
+	for _, name := range names {
+		if full, err = exec.LookPath(name); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w (Debian and Ubuntu: apt install runc)", ErrUnsupported, err)
 	}
@@ -52,6 +66,9 @@ func (r *runc) Run(ctx context.Context, s Spec) (Exit, error) {
 		return Exit{}, err
 	}
 	j.Runc = r.path
+	if j.isCrun() && !j.UserNS {
+		return Exit{}, fmt.Errorf("%w: crun is used with subordinate ids only; as root install runc", ErrUnsupported)
+	}
 	j.State = cgroupPrefix + owner(os.Getpid()) + "-" + random()
 	j.Staging = "/mnt" // runc needs the machine's /dev
 	if _, err := os.Stat(j.Staging); err != nil {
@@ -141,10 +158,16 @@ func startRunc(j *job) (int, error) {
 	if err := os.WriteFile(path.Join(j.Staging, "config.json"), text, 0o600); err != nil {
 		return 0, fmt.Errorf("write the bundle: %w", err)
 	}
-	args := []string{
-		j.Runc, "--root", path.Join(j.Staging, "state"), "--log", j.log(), "--log-format", "json",
-		"run", "--bundle", j.Staging, j.State,
+	args := []string{j.Runc, "--root", path.Join(j.Staging, "state"), "--log", j.log(), "--log-format", "json"}
+	if j.isCrun() {
+		// Limits are on the group that process 1 is in. It refuses machines with
+		// both versions of cgroups all the same, so it is shown none.
+		args = append(args, "--cgroup-manager=disabled")
+		if err := unix.Mount("none", cgroupRoot, "tmpfs", unix.MS_RDONLY, "size=4k"); err != nil {
+			return 0, fmt.Errorf("hide cgroups from crun: %w", err)
+		}
 	}
+	args = append(args, "run", "--bundle", j.Staging, j.State)
 	pid, err := syscall.ForkExec(j.Runc, args, &syscall.ProcAttr{
 		Dir: "/", Env: []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, Files: []uintptr{0, 1, 2},
 		Sys: &syscall.SysProcAttr{Setsid: true},
@@ -171,7 +194,7 @@ func (j *job) runcError() error {
 		if json.Unmarshal([]byte(line), &l) != nil || l.Level != "error" {
 			continue
 		}
-		for _, sign := range []string{`exec: "`, "exec format error", "chdir to cwd"} {
+		for _, sign := range []string{`exec: "`, "exec format error", "chdir to cwd", "executable file", "open executable"} {
 			if strings.Contains(l.Msg, sign) {
 				return fmt.Errorf("%w: runc: %s", ErrCommand, l.Msg)
 			}
@@ -223,12 +246,16 @@ func (j *job) oci() (*specs.Spec, error) {
 
 func (j *job) ociMounts() []specs.Mount {
 	guarded := func(more ...string) []string { return slices.Concat([]string{"nosuid", "nodev", "noexec"}, more) }
+	sys := specs.Mount{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: guarded("ro")}
+	if j.UserNS && !j.OwnNet { // of another's network the kernel gives no view, see systemMounts
+		sys = specs.Mount{Destination: "/sys", Type: "tmpfs", Source: "tmpfs", Options: guarded("ro", "size=4k", "mode=555")}
+	}
 	return []specs.Mount{
 		{Destination: "/proc", Type: "proc", Source: "proc", Options: guarded()},
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "mode=755", "size=65536k"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: guarded()},
 		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: guarded("mode=1777", "size="+strconv.FormatInt(j.Spec.shmSize(), 10))},
-		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: guarded("ro")},
+		sys,
 	}
 }
