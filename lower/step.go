@@ -13,7 +13,7 @@ import (
 
 func nanoseconds(n int64) time.Duration { return time.Duration(n) }
 
-// local is a selection of a context for one copy or mount alone, so that
+// local is a selection of a context, here or elsewhere, for one copy or mount alone, so that
 // each is keyed on what it takes and nothing else.
 func (l *lowering) local(b *built, from planner.Source, sources, exclude []string, at diag.Range) dag.ID {
 	c := l.contexts[from.Context]
@@ -21,8 +21,25 @@ func (l *lowering) local(b *built, from planner.Source, sources, exclude []strin
 		l.ds.Errorf(at, "The plan does not hold this context", "%s is not listed.", from.Context)
 		return l.b.Add(dag.Scratch{}, nil, dag.Meta{Title: "scratch"})
 	}
-	op := &dag.Local{Context: c.Path, Include: c.Include, Exclude: slices.Concat(c.Exclude, exclude), Sources: sources}
-	return l.b.Add(op, nil, dag.Meta{Name: name(c.Addr), Title: words("files", all(sources)), Range: at, Dir: c.Dir})
+	m := dag.Meta{Name: name(c.Addr), Title: words("files", all(sources)), Range: at}
+	if c.Git != nil || c.HTTP != nil {
+		m.Title = words("fetched files", all(sources))
+	}
+	exclude = slices.Concat(c.Exclude, exclude)
+	switch {
+	case c.Git != nil:
+		m.URL, m.Ref, m.Range = c.Git.URL, c.Git.Ref, c.Git.Range
+		return l.b.Add(&dag.Git{Commit: c.Git.Commit, Include: c.Include, Exclude: exclude, Sources: sources}, nil, m)
+	case c.HTTP != nil:
+		h := c.HTTP
+		m.URL, m.Size, m.Range = h.URL, h.Size, h.Range
+		return l.b.Add(&dag.HTTP{
+			SHA256: h.SHA256, Name: h.Name, Unpack: h.Unpack, Include: c.Include, Exclude: exclude, Sources: sources,
+		}, nil, m)
+	default:
+		m.Dir = c.Dir
+		return l.b.Add(&dag.Local{Context: c.Path, Include: c.Include, Exclude: exclude, Sources: sources}, nil, m)
+	}
 }
 
 func all(sources []string) []string {

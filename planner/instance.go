@@ -250,7 +250,10 @@ func (p *planner) input(s *state, addr spec.Addr, at diag.Range) (Source, bool) 
 		s.broken = s.broken || !ok
 		return Source{Base: &b}, ok
 	case spec.KindContext:
-		return Source{Context: p.context(addr).Addr.String()}, true
+		c := p.context(addr)
+		ok := !elsewhere(c) || p.remote(c)
+		s.broken = s.broken || !ok
+		return Source{Context: c.Addr.String()}, ok
 	default:
 		p.ds.Errorf(at, "Nothing can be copied from this", "%s is a %s. Files come from a context, stage, image or base.", addr.Local(), addr.Kind)
 		return Source{}, false

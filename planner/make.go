@@ -26,6 +26,9 @@ type Input struct {
 
 	// Sources lists contexts; without it copies are not checked against files.
 	Sources Sources
+	// Fetched finds the files of a context that lies elsewhere on this machine;
+	// where they are not, copies from it are checked when they are fetched.
+	Fetched func(c Context) (dir string, ok bool)
 	// CanRun says why this machine cannot run steps of a platform, and what
 	// to do; nil is that it can. Without it every platform can be run.
 	CanRun func(platform string) error
@@ -89,6 +92,7 @@ type planner struct {
 
 	bases        map[spec.Addr]*spec.Base
 	contexts     map[spec.Addr]*spec.Context
+	remotes      map[spec.Addr]Context // pinned ones; without a pin where the lock has none
 	secrets      map[spec.Addr]*spec.Secret
 	repositories map[spec.Addr]*spec.Repository
 	imageDecls   map[spec.Addr]*spec.ImageDecl
@@ -108,7 +112,7 @@ type planner struct {
 func newPlanner(ctx context.Context, in Input, at evaluate) *planner {
 	p := &planner{
 		ctx: ctx, in: in, at: at,
-		bases: map[spec.Addr]*spec.Base{}, contexts: map[spec.Addr]*spec.Context{},
+		bases: map[spec.Addr]*spec.Base{}, contexts: map[spec.Addr]*spec.Context{}, remotes: map[spec.Addr]Context{},
 		secrets: map[spec.Addr]*spec.Secret{}, repositories: map[spec.Addr]*spec.Repository{},
 		imageDecls: map[spec.Addr]*spec.ImageDecl{},
 		states:     map[instanceKey]*state{}, visiting: map[instanceKey]bool{}, twins: map[string]*state{},
@@ -241,7 +245,11 @@ func (p *planner) tags(decl *spec.ImageDecl, seen map[string]*spec.ImageDecl) []
 func (p *planner) usedContexts() []Context {
 	var out []Context
 	for addr, c := range p.contexts {
-		if p.used[addr] {
+		if p.used[addr] && elsewhere(c) {
+			if pinned := p.remotes[addr]; pinned.Git != nil || pinned.HTTP != nil {
+				out = append(out, pinned)
+			}
+		} else if p.used[addr] {
 			out = append(out, Context{Addr: addr.String(), Path: c.Path.V, Dir: c.Dir, Include: c.Include.V, Exclude: c.Exclude.V})
 		}
 	}

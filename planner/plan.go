@@ -86,13 +86,34 @@ type BasePin struct {
 	Digest   string `json:"digest"` // of the manifest for Platform
 }
 
-// Context is a folder of files.
+// Context is files to copy: of the folder Path, or of Git or HTTP, one of
+// which is set then.
 type Context struct {
 	Addr    string   `json:"addr"`
-	Path    string   `json:"path"` // below the workspace's root
-	Dir     string   `json:"dir"`  // the same on this machine
+	Path    string   `json:"path,omitempty"` // below the workspace's root
+	Dir     string   `json:"dir,omitempty"`  // the same on this machine
+	Git     *GitPin  `json:"git,omitempty"`
+	HTTP    *HTTPPin `json:"http,omitempty"`
 	Include []string `json:"include,omitempty"`
 	Exclude []string `json:"exclude,omitempty"`
+}
+
+// GitPin is a commit of a repository.
+type GitPin struct {
+	Range  diag.Range `json:"range"`
+	URL    string     `json:"url"`
+	Ref    string     `json:"ref,omitempty"` // as the spec says it; none is HEAD
+	Commit string     `json:"commit"`        // the whole id
+}
+
+// HTTPPin is a file that a URL gives.
+type HTTPPin struct {
+	Range  diag.Range `json:"range"`
+	URL    string     `json:"url"`
+	SHA256 string     `json:"sha256"`         // hexadecimal
+	Size   int64      `json:"size,omitempty"` // bytes; 0 is not known
+	Name   string     `json:"name,omitempty"` // in the context; none if it is unpacked
+	Unpack bool       `json:"unpack,omitempty"`
 }
 
 // Secret says where a secret's bytes come from. Exactly one of Env, File,

@@ -39,16 +39,24 @@ func (p *planner) list(c *spec.Context, sources, exclude []string) listing {
 	key := fmt.Sprintf("%s %q %q", c.Addr, sources, exclude)
 	l, ok := p.listings[key]
 	if !ok {
+		dir, _ := p.dir(c)
 		l.sel, l.err = p.in.Sources.List(p.ctx, source.Request{
-			Dir: c.Dir, Include: c.Include.V, Exclude: slices.Concat(c.Exclude.V, exclude), Sources: sources, UseDockerignore: true,
+			Dir: dir, Include: c.Include.V, Exclude: slices.Concat(c.Exclude.V, exclude), Sources: sources, UseDockerignore: !elsewhere(c),
 		})
 		p.listings[key] = l
 	}
 	return l
 }
 
+// listable reports whether a context's files can be looked at: a plan fetches
+// nothing, and the engine tells what is wrong with a copy from elsewhere.
+func (p *planner) listable(c *spec.Context) bool {
+	_, here := p.dir(c)
+	return p.in.Sources != nil && here
+}
+
 func (p *planner) checkCopy(s *state, c *spec.Copy, from *spec.Context) {
-	if p.in.Sources == nil {
+	if !p.listable(from) {
 		return
 	}
 	at := c.Source.Range
@@ -63,7 +71,7 @@ func (p *planner) checkCopy(s *state, c *spec.Copy, from *spec.Context) {
 }
 
 func (p *planner) checkMount(s *state, m *spec.Mount, from *spec.Context) {
-	if p.in.Sources == nil {
+	if !p.listable(from) {
 		return
 	}
 	at := m.Source.Range
@@ -119,7 +127,11 @@ func (p *planner) unlisted(out *rules.Copied, from *spec.Context, err error, at 
 		}
 		p.ds.Errorf(where, "The context's folder is not there", "%s is the folder %q of the workspace, which does not exist.", from.Addr.Local(), from.Path.V)
 	default:
-		p.ds.Errorf(at, "The context cannot be read", "%s is the folder %q of the workspace: %s.", from.Addr.Local(), from.Path.V, reason(err))
+		where := fmt.Sprintf("%s is the folder %q of the workspace", from.Addr.Local(), from.Path.V)
+		if elsewhere(from) {
+			where = described(from)
+		}
+		p.ds.Errorf(at, "The context cannot be read", "%s: %s.", where, reason(err))
 	}
 }
 
@@ -134,13 +146,13 @@ func reason(err error) string {
 }
 
 func (p *planner) unmatched(out *rules.Copied, from *spec.Context, e *source.UnmatchedError, at diag.Range) {
-	detail := fmt.Sprintf("%q is nothing in %s (folder %q).", e.Source, from.Addr.Local(), from.Path.V)
+	detail := fmt.Sprintf("%q is nothing in %s.", e.Source, described(from))
 	u := rules.Unmatched{Pattern: e.Source}
 	switch {
 	case len(e.Ignored) > 0:
 		u.HiddenBy = e.Ignored[0].By
-		detail = fmt.Sprintf("%q is there in %s (folder %q), but it is left out by %s. Change that list, or name another file.",
-			e.Ignored[0].Path, from.Addr.Local(), from.Path.V, e.Ignored[0].By)
+		detail = fmt.Sprintf("%q is there in %s, but it is left out by %s. Change that list, or name another file.",
+			e.Ignored[0].Path, described(from), e.Ignored[0].By)
 	case len(e.Similar) > 0:
 		u.Similar = e.Similar[0]
 		detail += fmt.Sprintf(" Did you mean %s?", strings.Join(e.Similar, ", "))

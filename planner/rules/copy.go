@@ -83,6 +83,9 @@ func (d *docket) folder(addr spec.Addr) string {
 func (d *docket) sources(ctx, module spec.Addr) bool {
 	for _, c := range d.Spec.Contexts {
 		if c.Addr == ctx {
+			if c.Git != nil || c.HTTP != nil {
+				return false
+			}
 			own := d.folder(module)
 			dir := path.Clean(c.Path.V)
 			return !c.Include.Set && !c.Exclude.Set && (dir == "." || dir == own || strings.HasPrefix(own, dir+"/"))
