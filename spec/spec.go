@@ -40,6 +40,7 @@ type evaluator interface {
 	at(addr Addr, target Platform) (*Body, diag.List)
 	evaluate(module, text string, target Platform) (string, diag.List)
 	roots() []string
+	symbols(file string) []Symbol
 }
 
 // At evaluates the stage or image at addr for one target platform. It is
