@@ -55,6 +55,8 @@ type Machine struct {
 type Engine struct {
 	o     Options
 	slots chan struct{} // one for each step that works
+
+	scratches scratches
 }
 
 // New makes an engine.

@@ -151,9 +151,7 @@ func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 	if err != nil {
 		return result{}, err
 	}
-	// Removing them takes as long as half the mounts. A kept one is somewhere
-	// else by then.
-	defer b.later.Go(func() { os.RemoveAll(scratch) })
+	defer b.later.Go(func() { b.sweep(scratch) })
 	root := sandbox.Root{Lower: dirs, Upper: filepath.Join(scratch, "upper"), Work: filepath.Join(scratch, "work")}
 	spec, done, secrets, err := b.sandboxSpec(ctx, p, root)
 	if err != nil {
@@ -281,20 +279,6 @@ func relative(paths []string) []string {
 		out = append(out, strings.Trim(filepath.ToSlash(filepath.Clean(p)), "/"))
 	}
 	return out
-}
-
-// scratch makes the writable directories of one run.
-func (b *build) scratch() (string, error) {
-	dir, err := b.o.Store.TempDir()
-	if err != nil {
-		return "", err
-	}
-	for _, d := range []string{"upper", "work"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			return "", err
-		}
-	}
-	return dir, nil
 }
 
 // sandboxSpec is a run as the sandbox wants it; done gives the caches back.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -135,7 +134,7 @@ func (b *build) checkCommand(ctx context.Context, n *dag.Node, op *dag.Test, cha
 	if err != nil {
 		return err
 	}
-	defer b.later.Go(func() { os.RemoveAll(scratch) })
+	defer b.later.Go(func() { b.sweep(scratch) })
 	acc, err := b.account(ctx, b.node(n.Inputs[0]).Inputs[0], op.User)
 	if err != nil {
 		return err
