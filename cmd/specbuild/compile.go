@@ -33,6 +33,7 @@ type specFlags struct {
 	platforms []string
 	targets   []string
 	locked    bool
+	build     spec.Platform // to read specs as another machine does; this one's if zero
 }
 
 func (s *specFlags) add(cmd *cobra.Command) {
@@ -85,9 +86,17 @@ func (c *cli) loadIn(ctx context.Context, dir, top string, args []string, s *spe
 	}
 	sp, ds := spec.Load(ctx, spec.Options{
 		Args: args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
-		Build: buildPlatform(), Version: versionString(), Partial: partial,
+		Build: s.builder(), Version: versionString(), Partial: partial,
 	})
 	return sp, ds, nil
+}
+
+// builder is the machine that specs are read for.
+func (s *specFlags) builder() spec.Platform {
+	if s.build != (spec.Platform{}) {
+		return s.build
+	}
+	return buildPlatform()
 }
 
 // buildPlatform is what steps run on here. Steps are Linux's, also where
@@ -106,6 +115,8 @@ type compiled struct {
 	plan   *planner.Plan
 	graph  *dag.Graph
 	locked []pin.Change // what was written to a lock that was not there
+
+	elsewhere reader // nil where nothing is locked
 }
 
 // compile goes from the arguments to a graph, and prints what is wrong. Where
@@ -116,7 +127,7 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 	if err != nil {
 		return nil, err
 	}
-	out := &compiled{spec: sp}
+	out := &compiled{spec: sp, elsewhere: c.reader(ctx, args, s)}
 	if !ds.HasErrors() {
 		var more diag.List
 		if more, err = c.compileSpec(ctx, out, s, w, write); err != nil {
@@ -157,11 +168,11 @@ func (c *cli) lockFor(ctx context.Context, out *compiled, in planner.Input, s *s
 	if ds.HasErrors() || exists {
 		return lock, ds, nil
 	}
-	needs, problems := planner.Needs(ctx, in)
+	needs, problems := allNeeds(ctx, in, out.elsewhere)
 	if ds = append(ds, problems...); ds.HasErrors() {
 		return lock, ds, nil
 	}
-	if s.locked && write && (len(needs.Bases) > 0 || len(needs.Closures) > 0) {
+	if s.locked && write && !needs.Empty() {
 		ds.Errorf(diag.Range{File: pin.FileName}, "There is no lock",
 			"--locked, which is on in CI, does not write one. Run `specbuild lock` and commit %s, or say --locked=false.", pin.FileName)
 		return lock, ds, nil
@@ -179,7 +190,7 @@ func (c *cli) lockFor(ctx context.Context, out *compiled, in planner.Input, s *s
 // resolve asks the world for what the lock lacks, and shows that it does:
 // lists of packages are some 10 MB for each architecture, silence for seconds.
 func (c *cli) resolve(ctx context.Context, w *world, lock pin.Lock, needs pin.Needs, policy pin.UpgradePolicy) (pin.Lock, []pin.Change, diag.List) {
-	if len(needs.Bases) == 0 && len(needs.Closures) == 0 {
+	if needs.Empty() {
 		return pin.Update(ctx, lock, needs, w.resolvers(), policy)
 	}
 	p := c.printer(false)
@@ -202,6 +213,9 @@ func describeNeeds(n pin.Needs) string {
 	}
 	if len(n.Closures) > 0 {
 		parts = append(parts, plural(len(n.Closures), "set")+" of packages")
+	}
+	if n := len(n.Git) + len(n.HTTP); n > 0 {
+		parts = append(parts, plural(n, "remote context"))
 	}
 	return "resolve " + strings.Join(parts, ", ")
 }
@@ -267,7 +281,7 @@ func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
 	w.contexts = new(source.View)
 	return planner.Input{
 		Spec: sp, Locked: s.locked, Allow: s.allow,
-		Sources: w.contexts, CanRun: w.canRun, Mirrors: w.debian().urls,
+		Sources: w.contexts, Fetched: w.fetched, CanRun: w.canRun, Mirrors: w.debian().urls,
 		Judge: rules.Judge,
 	}
 }

@@ -28,7 +28,9 @@ func (c *cli) lock() *cobra.Command {
 		Short: "Pin bases and packages in " + pin.FileName,
 		Long: `Pin the bases and packages that specs use in ` + pin.FileName + `, at the workspace's root.
 
-What is pinned already stays as it is; what is missing is added. With --upgrade
+What is pinned already stays as it is; what is missing is added, in versions
+that the lock has already where they fit. Over everything (./...) what nobody
+uses any more leaves. With --upgrade
 NAMES everything of that name (a base, a repository or a package) is asked for
 anew; --upgrade alone asks for all of it.`,
 		Example: "  specbuild lock\n  specbuild lock --upgrade\n  specbuild lock --upgrade=nginx,go",
@@ -82,11 +84,12 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	}
 	lock, _, more := readLock(sp.Root)
 	ds = append(ds, more...)
-	needs, more := planner.Needs(ctx, w.input(sp, &f.specFlags))
+	needs, more := allNeeds(ctx, w.input(sp, &f.specFlags), c.reader(ctx, args, &f.specFlags))
 	ds = append(ds, more...)
 	if ds.HasErrors() {
 		return c.report(ds, sp)
 	}
+	policy.Prune = sp.Whole && len(f.targets) == 0 // nobody else can be using it
 	updated, changes, more := c.resolve(ctx, w, lock, needs, policy)
 	ds = append(ds, more...)
 	if !ds.HasErrors() {
@@ -105,6 +108,55 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	}
 	c.printChanges(changes)
 	return nil
+}
+
+// reader reads a spec as another machine would.
+type reader func(build spec.Platform) (*spec.Spec, diag.List, error)
+
+func (c *cli) reader(ctx context.Context, args []string, s *specFlags) reader {
+	return func(build spec.Platform) (*spec.Spec, diag.List, error) {
+		other := *s
+		other.build = build
+		return c.load(ctx, args, &other, false)
+	}
+}
+
+// allNeeds are the needs of all machines that build, so that a laptop and CI
+// find the same in the lock: of those that the workspace names, else of amd64
+// and arm64. What only the latter would need may be missing.
+func allNeeds(ctx context.Context, in planner.Input, read reader) (pin.Needs, diag.List) {
+	needs, ds := planner.Needs(ctx, in)
+	if ds.HasErrors() || read == nil {
+		return needs, ds
+	}
+	builders, said := in.Spec.BuildPlatforms, len(in.Spec.BuildPlatforms) > 0
+	if !said {
+		builders = []spec.Platform{{OS: "linux", Arch: "amd64"}, {OS: "linux", Arch: "arm64"}}
+	}
+	for _, b := range builders {
+		if b == in.Spec.Build {
+			continue
+		}
+		other, more, err := read(b)
+		if err != nil {
+			ds.Errorf(diag.Range{}, "The spec cannot be read", "As a machine of %s would read it: %v.", b, err)
+			continue
+		}
+		var theirs pin.Needs
+		if !more.HasErrors() {
+			in := in
+			in.Spec = other
+			theirs, more = planner.Needs(ctx, in)
+		}
+		if more.HasErrors() {
+			if said { // nobody said that it builds there
+				ds = append(ds, more...)
+			}
+			continue
+		}
+		needs = needs.Merge(theirs.Elsewhere(!said))
+	}
+	return needs, ds
 }
 
 // outdated asks what the tags of bases point to now, and tells where that is

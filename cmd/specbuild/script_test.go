@@ -29,8 +29,12 @@ func TestScript(t *testing.T) {
 			e.Setenv("XDG_CACHE_HOME", e.WorkDir+"/.cache")
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("CI", "")
+			archive := &servedArchive{}
+			e.Values[archiveKey{}] = archive
+			e.Defer(archive.close)
 			return nil
 		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"archive": archiveCommand},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "root":

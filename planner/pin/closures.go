@@ -50,23 +50,52 @@ type failure struct {
 	err  error
 }
 
-// reportClosures says what is wrong once: an archive that cannot be reached
-// fails all that is asked of it in the same words.
-func (u *updater) reportClosures(all []failure) {
-	type mistake struct{ repo, text string }
-	first := map[mistake]int{} // into problems
+// mistake is one thing that is wrong, with all closures that it stops.
+type mistake struct {
+	failure
+	arches []string
+	notes  []diag.Note
+}
+
+// mistakes joins what fails alike: an archive that cannot be reached fails all
+// that is asked of it, and a name that does not exist has no architecture.
+func mistakes(all []failure) []mistake {
+	type kind struct {
+		repo, text string
+		elsewhere  bool
+	}
+	var out []mistake
+	first := map[kind]int{}
 	for _, f := range all {
-		m := mistake{f.need.Repo.Key(), f.err.Error()}
-		if at, ok := first[m]; ok {
-			d := &u.problems[at]
-			if d.Range != f.need.Range && !slices.ContainsFunc(d.Notes, func(n diag.Note) bool { return n.Range == f.need.Range }) {
-				d.Notes = append(d.Notes, diag.Note{Message: "so is " + f.need.Request.String(), Range: f.need.Range})
-			}
+		k := kind{f.need.Repo.Key(), strings.ReplaceAll(f.err.Error(), f.need.Arch, ""), f.need.Elsewhere}
+		at, ok := first[k]
+		if !ok {
+			at = len(out)
+			first[k], out = at, append(out, mistake{failure: f})
+		}
+		m := &out[at]
+		m.arches = union(m.arches, []string{f.need.Arch})
+		if f.need.Range != m.need.Range && !slices.ContainsFunc(m.notes, func(n diag.Note) bool { return n.Range == f.need.Range }) {
+			m.notes = append(m.notes, diag.Note{Message: "so is " + f.need.Request.String(), Range: f.need.Range})
+		}
+	}
+	return out
+}
+
+func (u *updater) reportClosures(all []failure) {
+	var warnings diag.List
+	for _, m := range mistakes(all) {
+		detail := fmt.Sprintf("%s for %s from %s: %s.", m.need.Request, strings.Join(m.arches, ", "), m.need.Repo.Key(), strings.TrimRight(m.err.Error(), "."))
+		if m.need.Elsewhere {
+			warnings.Warnf("locked-elsewhere", m.need.Range, "Packages are locked for fewer machines",
+				"%s Name the machines that build, workspace { build_platforms = [\"linux/amd64\"] }, and only theirs are looked for.", detail)
 			continue
 		}
-		first[m] = len(u.problems)
-		u.report(f.need.Range, "The packages cannot be resolved",
-			fmt.Sprintf("%s for %s from %s: %s.", f.need.Request, f.need.Arch, m.repo, strings.TrimRight(m.text, ".")))
+		u.problems.Errorf(m.need.Range, "The packages cannot be resolved", "%s", detail)
+		u.problems[len(u.problems)-1].Notes = m.notes
+	}
+	if !u.problems.HasErrors() { // else it is mostly the same mistake
+		u.problems = append(u.problems, warnings...)
 	}
 }
 

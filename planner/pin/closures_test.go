@@ -296,6 +296,26 @@ func TestOneMessageAnArchive(t *testing.T) {
 	}
 }
 
+// TestOtherMachinesMayLackPackages, unless the workspace says that they build.
+func TestOtherMachinesMayLackPackages(t *testing.T) {
+	t.Parallel()
+	s := newShelves(t, pkg("app", "1", ""))
+	arm := s.need(1, "app")
+	arm.Arch = "arm64"
+	own, theirs := Needs{Closures: []ClosureNeed{s.need(1, "app")}}, Needs{Closures: []ClosureNeed{arm}}
+	l, ds := s.update(Lock{}, UpgradePolicy{}, own.Merge(theirs.Elsewhere(true)).Closures...)
+	if len(ds) != 1 || ds.HasErrors() || !strings.Contains(ds[0].Detail, "arm64") || !strings.Contains(ds[0].Detail, "build_platforms") {
+		t.Errorf("it says %v", ds)
+	}
+	s.want(l, nil, "app: app=1")
+	if _, ds := s.update(Lock{}, UpgradePolicy{}, own.Merge(theirs.Elsewhere(false)).Closures...); len(ds) != 1 || !ds.HasErrors() {
+		t.Errorf("said to build there: %v", ds)
+	}
+	if both := theirs.Elsewhere(true).Merge(theirs); both.Closures[0].Elsewhere {
+		t.Error("what somebody needs may be missing")
+	}
+}
+
 // meeting lets nobody pass before two are there.
 type meeting struct {
 	Packages

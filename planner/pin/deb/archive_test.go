@@ -300,9 +300,6 @@ func TestReleasesAreAskedForWithValidators(t *testing.T) {
 	newer := stable()
 	newer.Components["main"][1].Version = "1.2-4"
 	a.write(newer)
-	if err := os.Chtimes(a.path("InRelease"), time.Now(), time.Now().Add(5*time.Second)); err != nil { // dates have seconds
-		t.Fatal(err)
-	}
 	if got, err := a.resolve(resolver(cache), a.query("lib")); err != nil || got != "lib=1.2-4" {
 		t.Errorf("after a change: %q, %v", got, err)
 	}

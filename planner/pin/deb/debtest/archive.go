@@ -72,10 +72,30 @@ func (s Suite) write(dir string, key Key) error {
 	if err := s.sign(files, key, s.release(declared)); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(filepath.Join(dir, "dists", s.Name)); err != nil {
+	root := filepath.Join(dir, "dists", s.Name)
+	before, _ := os.Stat(root) // none the first time
+	if err := os.RemoveAll(root); err != nil {
 		return err
 	}
-	return files.write(dir)
+	if err := files.write(dir); err != nil {
+		return err
+	}
+	return later(root, before)
+}
+
+// later dates a suite after what was there before: HTTP's dates have seconds,
+// and within one a server would say that nothing has changed.
+func later(root string, before os.FileInfo) error {
+	at := time.Now().Add(-time.Hour)
+	if before != nil {
+		at = before.ModTime().Add(2 * time.Second)
+	}
+	return filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(path, at, at)
+	})
 }
 
 func (s Suite) arches() []string {
