@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"spec/format":     {"spec/diag", "spec/grammar", "spec/syntax"},
 	"spec/grammar":    {},
 	"spec":            {"spec/diag", "spec/syntax", "spec/eval", "spec/grammar"},
+	"schemas":         {"spec", "spec/grammar"},
 	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
 	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
 	"planner/rules":   {"spec", "spec/diag"},
