@@ -217,11 +217,11 @@ func (t *oldTree) relative(arg string) string {
 // that line ends and filters are those of the files here. Git's own index and
 // work tree are not touched.
 func checkout(ctx context.Context, here, rev string) (*oldTree, error) {
-	top, err := git(ctx, here, nil, "rev-parse", "--show-toplevel")
+	top, err := runGit(ctx, here, nil, "rev-parse", "--show-toplevel")
 	if err != nil {
 		return nil, err
 	}
-	commit, err := git(ctx, here, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
+	commit, err := runGit(ctx, here, nil, "rev-parse", "--verify", "--quiet", "--end-of-options", rev+"^{commit}")
 	if err != nil {
 		return nil, fmt.Errorf("--since %s: git knows no such revision here; in a shallow clone, fetch it first", rev)
 	}
@@ -236,7 +236,7 @@ func checkout(ctx context.Context, here, rev string) (*oldTree, error) {
 		{"read-tree", commit},
 		{"checkout-index", "--all", "--force", "--prefix=" + tree + string(filepath.Separator)},
 	} {
-		if _, err := git(ctx, top, index, args...); err != nil {
+		if _, err := runGit(ctx, top, index, args...); err != nil {
 			t.remove()
 			return nil, err
 		}
@@ -256,8 +256,8 @@ func checkout(ctx context.Context, here, rev string) (*oldTree, error) {
 	return t, nil
 }
 
-// git runs git and gives its output without the last newline.
-func git(ctx context.Context, dir string, env []string, args ...string) (string, error) {
+// runGit runs git and gives its output without the last newline.
+func runGit(ctx context.Context, dir string, env []string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir, cmd.Env = dir, env
 	var errText bytes.Buffer
