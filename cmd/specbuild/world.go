@@ -11,6 +11,7 @@ import (
 
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/fetch"
+	vcs "github.com/specbuild/specbuild/engine/git"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/local"
@@ -45,6 +46,7 @@ type world struct {
 	store    *cache.Store
 	registry *image.Registry
 	fetch    *fetch.Client
+	git      *vcs.Client
 	machine  *machine
 	contexts *source.View // of the spec that was compiled last: planned and built from one look
 }
@@ -67,6 +69,7 @@ func (c *cli) newWorld(f *engineFlags) (*world, error) {
 	agent := "specbuild/" + versionString()
 	return &world{
 		store: store, registry: image.NewRegistry(agent), fetch: fetch.New(fetch.Options{UserAgent: agent}), machine: m,
+		git: vcs.New(vcs.Options{}),
 	}, nil
 }
 
@@ -79,7 +82,7 @@ func (w *world) canRun(platform string) error { return w.machine.canRun(platform
 
 func (w *world) engine(f engineFlags) *local.Engine {
 	return local.New(local.Options{
-		Store: w.store, Registry: w.registry, Fetch: w.fetch, Sandbox: w.machine.runner, Machine: w.machine.local(),
+		Store: w.store, Registry: w.registry, Fetch: w.fetch, Git: w.git, Sandbox: w.machine.runner, Machine: w.machine.local(),
 		Compressor: layer.Compressor{Kind: f.compression}, Contexts: w.contexts,
 		Parallel: f.parallel, KeepFailed: f.keepFailed, NoCache: f.noCache,
 	})
@@ -87,7 +90,7 @@ func (w *world) engine(f engineFlags) *local.Engine {
 
 // resolvers answer what the lock lacks.
 func (w *world) resolvers() pin.Resolvers {
-	return pin.Resolvers{Registry: &baseResolver{w}, Packages: w.debian()}
+	return pin.Resolvers{Registry: &baseResolver{w}, Packages: w.debian(), Remotes: remoteResolver{w}}
 }
 
 // baseResolver reads bases from registries and layouts for the lock.

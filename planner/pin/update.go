@@ -175,6 +175,9 @@ func sentence(ref string, err error) string {
 	if !strings.Contains(text, ref) {
 		text = ref + ": " + text
 	}
+	if strings.HasSuffix(text, "?") { // a "did you mean"
+		return text
+	}
 	return strings.TrimRight(text, ".") + "."
 }
 
