@@ -50,11 +50,11 @@ func wants(t *testing.T, text string) []want {
 
 // asModule puts one file into a folder of its own, beside the files that the
 // cases name.
-func asModule(t *testing.T, text string) string {
+func asModule(t *testing.T, file, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, content := range map[string]string{
-		"image.hcl": text, "src/main.go": "package main\n", "key.asc": "a key\n", "script.tmpl": "echo ${word}\n",
+		"image" + filepath.Ext(file): text, "src/main.go": "package main\n", "key.asc": "a key\n", "script.tmpl": "echo ${word}\n",
 		".git/HEAD": "", // the border of the search for a workspace
 	} {
 		full := filepath.Join(dir, name)
@@ -68,43 +68,47 @@ func asModule(t *testing.T, text string) string {
 	return dir
 }
 
-func TestInvalid(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob("testdata/invalid/*.hcl")
+// invalid are the files that announce mistakes, in either syntax.
+func invalid(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/invalid/*.[hy]*l")
 	if err != nil {
 		t.Fatal(err)
 	}
-	total := 0
+	return files
+}
+
+func TestInvalid(t *testing.T) {
+	t.Parallel()
+	files := invalid(t)
+	total := map[string]int{}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		expected := wants(t, string(text))
-		total += len(expected)
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".hcl"), func(t *testing.T) {
+		total[filepath.Ext(file)] += len(expected)
+		t.Run(filepath.Base(file), func(t *testing.T) {
 			t.Parallel()
 			if len(expected) == 0 {
 				t.Error("the file announces no mistake")
 			}
 			_, l := Load(context.Background(), Options{
-				Dir: asModule(t, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
+				Dir: asModule(t, file, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
 			})
 			compare(t, string(text), expected, l.Sorted())
 		})
 	}
-	if total < 80 {
-		t.Errorf("%d mistakes are tried; the language has more", total)
+	if total[".hcl"] < 240 || total[".yaml"] < 240 {
+		t.Errorf("mistakes that are tried: %v; the language has more", total)
 	}
 }
 
 // Every message in full, so that a change of words is seen and reviewed.
 func TestMessages(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/invalid/*.hcl")
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := invalid(t)
 	var all strings.Builder
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -112,10 +116,10 @@ func TestMessages(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, l := Load(context.Background(), Options{
-			Dir: asModule(t, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
+			Dir: asModule(t, file, string(text)), Build: Platform{OS: "linux", Arch: "amd64"}, Version: "0.1.0",
 		})
 		for _, d := range l {
-			place := strings.Replace(d.Range.String(), "image.hcl", filepath.Base(file), 1)
+			place := strings.Replace(d.Range.String(), "image"+filepath.Ext(file), filepath.Base(file), 1)
 			fmt.Fprintf(&all, "%s: %s\n    %s\n", place, d.Summary, strings.ReplaceAll(d.Detail, "\n", "\n    "))
 			for _, n := range d.Notes {
 				fmt.Fprintf(&all, "    note %d:%d: %s\n", n.Range.Start.Line, n.Range.Start.Column, n.Message)

@@ -99,7 +99,7 @@ func (w *writer) group(g *group, lang *grammar.Block, depth int) {
 	for _, b := range g.blocks {
 		nested := lang.Nested(b.Type)
 		switch {
-		case b.Type == "dynamic":
+		case b.Type == "dynamic" && len(b.Labels) == 1:
 			w.dynamic(b, lang, depth+1)
 		case g.key == "steps":
 			w.line(depth+1, "- %s:", b.Type)

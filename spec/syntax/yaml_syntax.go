@@ -183,7 +183,7 @@ func (y *yamlReader) looseColon(text string, line, _ int) (diag.Range, string) {
 	} else {
 		return y.lineRange(line), "A key cannot stand here: the line is indented further than the keys that it belongs to, or the line above has a value already."
 	}
-	return y.places.span(start+first, start+first+1), "A colon and a space end a key, and this text has one already. A text that holds them is quoted."
+	return y.places.span(start+first, start+first+1), "A colon and a space end a key, and this line has one already. A text that holds them is quoted; what computes is written \"${a ? b : c}\"."
 }
 
 // looseSign finds a sign that no plain text begins with.
@@ -228,13 +228,20 @@ func explain(text string) string {
 	return "This is not YAML: " + text + "."
 }
 
-// yamlOpener is the last sign before an offset that opens a template sequence,
-// which the lexer of HCL cannot find among quotes that are not its own.
+// yamlOpener is the sign that opens the template sequence around an offset,
+// which the lexer of HCL cannot find among quotes that are not its own: the
+// last one before it that is not closed.
 func yamlOpener(name string, src []byte, offset int) (diag.Range, bool) {
-	for i := min(offset, len(src)) - 2; i >= 0; i-- {
-		sign := src[i]
-		if src[i+1] == '{' && (sign == '$' || sign == '%') && (i == 0 || src[i-1] != sign) {
-			return newPlaces(name, src).span(i, i+2), true
+	closed := 0
+	for i := min(offset, len(src)) - 1; i > 0; i-- {
+		switch {
+		case src[i] == '}':
+			closed++
+		case src[i] != '{':
+		case closed > 0:
+			closed--
+		case (src[i-1] == '$' || src[i-1] == '%') && (i < 2 || src[i-2] != src[i-1]):
+			return newPlaces(name, src).span(i-1, i+1), true
 		}
 	}
 	return diag.Range{}, false

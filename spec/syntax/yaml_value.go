@@ -3,6 +3,7 @@ package syntax
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -26,12 +27,17 @@ const (
 )
 
 // The numbers of HCL are the ones that all readers of YAML agree on.
-const numberPattern = `^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`
+var numberPattern = pattern(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
 
 // What some readers take for a number: leading zeros and 0o (octal), 0x, 0b,
 // underscores, a plus sign, a dot at an end, infinity. Times, which YAML 1.1
 // counts in sixties, and dates are texts.
-const ambiguousPattern = `^[-+]?(0[oO]?[0-9_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`
+var ambiguousPattern = pattern(`^[-+]?(0[oO]?[0-9_]+|0x[0-9a-fA-F_]+|0b[01_]+|[0-9][0-9_]*(\.[0-9_]*)?([eE][-+]?[0-9]+)?|\.[0-9][0-9_]*([eE][-+]?[0-9]+)?|\.(inf|Inf|INF)|\.(nan|NaN|NAN))$`)
+
+// pattern is compiled when it is first asked for.
+func pattern(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
 
 // classify reads a text without quotes. It is not YAML's own resolution,
 // which differs between readers: what they disagree on is refused.
@@ -48,9 +54,9 @@ func classify(text string) plainKind {
 		return plainText
 	}
 	switch {
-	case regexp.MustCompile(numberPattern).MatchString(text):
+	case numberPattern().MatchString(text):
 		return plainNumber
-	case regexp.MustCompile(ambiguousPattern).MatchString(text):
+	case ambiguousPattern().MatchString(text):
 		return plainAmbiguous
 	}
 	return plainText
@@ -255,6 +261,10 @@ func (y *yamlReader) template(n *yaml.Node) hclsyntax.Expression {
 	return parsed
 }
 
+// placeInText is a place that the parser of HCL writes into its words: counted
+// in the text of one scalar, it would be wrong here.
+var placeInText = pattern(` at \S+:\d+,\d+-(\d+,)?\d+`)
+
 // parse parses the value of a scalar and puts all places of the result where
 // the value stands in the file. It answers false after reporting mistakes.
 func (y *yamlReader) parse(s *scalar, src []byte, lex lexer, parse parser) bool {
@@ -275,6 +285,7 @@ func (y *yamlReader) parse(s *scalar, src []byte, lex lexer, parse parser) bool 
 		return true
 	}
 	for _, d := range parseDiagnostics(problems, src, lex) {
+		d.Detail = placeInText().ReplaceAllString(d.Detail, "")
 		d.Range = Range(place(HCLRange(d.Range)))
 		for i := range d.Notes {
 			d.Notes[i].Range = Range(place(HCLRange(d.Notes[i].Range)))
