@@ -100,7 +100,7 @@ running specbuild may need stays. Without flags, what was not used for 30 days g
 			defer store.Close()
 			report, err := store.Prune(cmd.Context(), o)
 			if err != nil {
-				return err
+				return c.users.explain(err)
 			}
 			if asJSON {
 				return json.NewEncoder(c.stdout).Encode(report)

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/specbuild/specbuild/engine/sandbox"
@@ -53,6 +54,17 @@ func (u *users) enter() error {
 
 // ordinary says that the caller is not root, wherever this process is.
 func (u *users) ordinary() bool { return u.inside || os.Geteuid() != 0 }
+
+// explain says of an error about files why this user may not touch its own.
+func (u *users) explain(err error) error {
+	if !errors.Is(err, fs.ErrPermission) || !u.ordinary() || u.inside {
+		return err
+	}
+	if _, why := u.subordinate(); why != nil {
+		return fmt.Errorf("%w (files of steps may belong to subordinate ids, which cannot be used now: %w)", err, why)
+	}
+	return err
+}
 
 // subordinate is the map of steps in the namespace that this process is in, or
 // would enter; the error says in a line why there is none.

@@ -148,6 +148,19 @@ func (e *Engine) snapKind() string {
 	}
 }
 
+// unshare is the command that gives a person the users of steps, and what has
+// to be said to overlay then.
+func (e *Engine) unshare() (command, option string) {
+	switch e.o.Machine.IDMap().Kind {
+	case sandbox.IDMapSingle:
+		return "unshare --map-root-user -m", "userxattr,"
+	case sandbox.IDMapRanges:
+		return "unshare --map-root-user --map-auto -m", "userxattr,"
+	default:
+		return "unshare -m", ""
+	}
+}
+
 // cacheID is the identity of a cache mount in the store. What users of a
 // namespace leave in one is a stranger's to everybody else.
 func (e *Engine) cacheID(id string) string {

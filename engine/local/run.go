@@ -229,8 +229,9 @@ func (b *build) keep(se *engine.StepError, scratch string, root sandbox.Root, sp
 	se.Kept = filepath.Join(dir, filepath.Base(root.Upper))
 	lower := slices.Clone(root.Lower)
 	slices.Reverse(lower) // mount(8) wants the highest first
-	se.Enter = fmt.Sprintf("unshare -m sh -c 'mkdir -p %[1]s/root && mount -t overlay overlay -o lowerdir=%[2]s,upperdir=%[1]s/upper,workdir=%[1]s/work %[1]s/root && c=$(command -v chroot) && exec env -i %[3]s $c %[1]s/root /bin/sh'",
-		dir, strings.Join(lower, ":"), pathOf(spec.Env))
+	unshare, option := b.unshare()
+	se.Enter = fmt.Sprintf("%[4]s sh -c 'mkdir -p %[1]s/root && mount -t overlay overlay -o %[5]slowerdir=%[2]s,upperdir=%[1]s/upper,workdir=%[1]s/work %[1]s/root && c=$(command -v chroot) && exec env -i %[3]s $c %[1]s/root /bin/sh'",
+		dir, strings.Join(lower, ":"), pathOf(spec.Env), unshare, option)
 	return nil
 }
 

@@ -441,3 +441,73 @@ image "app" {
 	wants(t, p.ok("apply", "--progress", "plain").stderr, why)
 	wants(t, p.ok("plan").stdout, "steps know one user, root: map ids: newuidmap")
 }
+
+// TestAKeptStepIsEnteredByItsUser: the command that is printed works for the
+// user who reads it, with the users of the step.
+func TestAKeptStepIsEnteredByItsUser(t *testing.T) {
+	t.Parallel()
+	needTools(t, "unshare")
+	a := lend(t, 65536)
+	for users, script := range map[string]string{"one": "echo x > /kept; exit 3", "all": "echo x > /kept; busybox chown 33:33 /kept; exit 3"} {
+		tree := files{"busybox": busybox(t), "image.hcl": shellStage + fmt.Sprintf(`
+image "app" {
+  from = stage.shell
+  run {
+    script = %q
+  }
+  run_as = "1:1"
+}
+`, script)}
+		p, owner := a.project(tree), "33:33"
+		if users == "one" {
+			p.give(1234, 1234)
+			owner = "0:0"
+		}
+		r := p.fails(1, says("exit status 3"), "apply", "--keep-failed")
+		enter := regexp.MustCompile(`(?m)^To look around: (.+)$`).FindStringSubmatch(r.stderr)
+		if enter == nil {
+			t.Fatalf("how to enter is not said:\n%s", r.stderr)
+		}
+		cmd := exec.CommandContext(t.Context(), "/bin/sh", "-c", enter[1])
+		cmd.Stdin = strings.NewReader("busybox stat -c 'owner %u:%g' /kept\n")
+		cmd.Env, cmd.SysProcAttr = os.Environ(), &syscall.SysProcAttr{Credential: p.user}
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "owner "+owner) {
+			t.Errorf("%s user(s): %s: %v\n%s", users, enter[1], err, out)
+		}
+	}
+}
+
+// TestWhatIsLeftWithoutIDs: a user who has lost the ids is told why prune
+// fails; with them, the folder also goes as the documentation says.
+func TestWhatIsLeftWithoutIDs(t *testing.T) {
+	t.Parallel()
+	needTools(t, "unshare")
+	a := lend(t, 65536)
+	tree := files{"busybox": busybox(t), "image.hcl": manyUsers}
+	p := a.project(tree)
+	p.ok("apply")
+	a.edit(a.remove)
+	p.fails(1, says("permission denied", "subordinate ids, which cannot be used now: /etc/subuid has no line for this user"), "cache", "prune", "--all")
+	a.edit(func() { a.add(65536) })
+	q := a.project(tree)
+	q.ok("apply")
+	cmd := exec.CommandContext(t.Context(), "unshare", "--map-root-user", "--map-auto", "rm", "-rf", filepath.Join(q.cache, "specbuild"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: q.user}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+	absent(t, filepath.Join(q.cache, "specbuild"))
+}
+
+// TestNobodyIsInsideByName: the name that the program goes by in a namespace
+// makes nobody root.
+func TestNobodyIsInsideByName(t *testing.T) {
+	t.Parallel()
+	p := newProject(t, files{})
+	cmd := p.command("version")
+	cmd.Args[0] = "specbuild-namespace"
+	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("exit %d: %s", cmd.ProcessState.ExitCode(), out)
+	}
+}
