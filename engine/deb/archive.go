@@ -47,8 +47,12 @@ type frameKey struct {
 	index  int
 }
 
+// cachedFrame is a frame that somebody decodes or has decoded; done is closed
+// when data or err is there.
 type cachedFrame struct {
 	data []byte
+	err  error
+	done chan struct{}
 	used int64
 }
 
@@ -63,41 +67,54 @@ func newFrameCache() (*frameCache, error) {
 	return &frameCache{dec: dec, items: map[frameKey]*cachedFrame{}}, nil
 }
 
-func (c *frameCache) get(k frameKey) ([]byte, bool) {
+// get gives a frame, decoded by whoever asks first: files that lie side by
+// side are read at the same time.
+func (c *frameCache) get(k frameKey, decode func() ([]byte, error)) ([]byte, error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.used++
 	f, ok := c.items[k]
 	if !ok {
-		return nil, false
+		c.evict()
+		f = &cachedFrame{done: make(chan struct{})}
+		c.items[k] = f
 	}
-	c.used++
 	f.used = c.used
-	return f.data, true
+	c.mu.Unlock()
+	if ok {
+		<-f.done
+		return f.data, f.err
+	}
+	f.data, f.err = decode()
+	close(f.done)
+	if f.err != nil { // it may be there next time
+		c.mu.Lock()
+		delete(c.items, k)
+		c.mu.Unlock()
+	}
+	return f.data, f.err
 }
 
-func (c *frameCache) put(k frameKey, data []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.items) >= maxFrames {
-		var oldest frameKey
-		at := int64(-1)
-		for key, f := range c.items {
-			if at < 0 || f.used < at {
-				oldest, at = key, f.used
-			}
+// evict makes place for a frame. The lock is held.
+func (c *frameCache) evict() {
+	if len(c.items) < maxFrames {
+		return
+	}
+	var oldest frameKey
+	at := int64(-1)
+	for key, f := range c.items {
+		if at < 0 || f.used < at {
+			oldest, at = key, f.used
 		}
-		delete(c.items, oldest)
 	}
-	c.used++
-	c.items[k] = &cachedFrame{data, c.used}
+	delete(c.items, oldest)
 }
 
-// frame decodes one frame of the archive.
+// frame gives one frame of the archive.
 func (a *archive) frame(i int) ([]byte, error) {
-	k := frameKey{a.source, i}
-	if data, ok := a.source.frames.get(k); ok {
-		return data, nil
-	}
+	return a.source.frames.get(frameKey{a.source, i}, func() ([]byte, error) { return a.decodeFrame(i) })
+}
+
+func (a *archive) decodeFrame(i int) ([]byte, error) {
 	b, err := a.source.store.Open(a.source.key)
 	if err != nil {
 		return nil, fmt.Errorf("open the decoded %s: %w", a.Package, err)
@@ -111,7 +128,6 @@ func (a *archive) frame(i int) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the decoded %s: %w: %w", a.Package, errDamaged, err)
 	}
-	a.source.frames.put(k, data)
 	return data, nil
 }
 
@@ -182,15 +198,6 @@ func (u Unpacker) archives(ctx context.Context, store Store, packages []Package)
 	return out, g.Wait()
 }
 
-// archive decodes one package on its own.
-func (u Unpacker) archive(ctx context.Context, store Store, p Package) (*archive, error) {
-	frames, err := newFrameCache()
-	if err != nil {
-		return nil, err
-	}
-	return u.load(ctx, store, p, frames)
-}
-
 func (u Unpacker) load(ctx context.Context, store Store, p Package, frames *frameCache) (*archive, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -198,7 +205,7 @@ func (u Unpacker) load(ctx context.Context, store Store, p Package, frames *fram
 	if !validSHA256(p.SHA256) {
 		return nil, fmt.Errorf("%s: the SHA-256 %q is not 64 hexadecimal digits", p, p.SHA256)
 	}
-	a := &archive{Package: p, source: &source{store: store, key: packFormat + "-" + p.SHA256, frames: frames}}
+	a := &archive{Package: p, source: &source{store: store, key: p.key(), frames: frames}}
 	err := a.readTable()
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
 		a.table, err = decodeInto(ctx, store, a.source.key, p)

@@ -10,6 +10,7 @@ import (
 	"hash/crc32"
 	"io"
 	"runtime"
+	"slices"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
@@ -137,7 +138,9 @@ type BlobWriter struct {
 	id      string
 	split   splitter
 	chunk   []byte
-	order   chan *job // in the order of the tar, so bounds what is under way
+	seen    int         // bytes of the chunk that the splitter has passed
+	free    chan []byte // buffers of chunks that are written
+	order   chan *job   // in the order of the tar, so bounds what is under way
 	jobs    chan *job
 	done    chan struct{}
 	closed  bool
@@ -150,6 +153,7 @@ type BlobWriter struct {
 // job is a chunk on its way.
 type job struct {
 	raw, packed []byte
+	buffer      []byte // that raw lies in
 	crc         uint32
 	err         error
 	ready       chan struct{}
@@ -170,10 +174,13 @@ func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
 
 func (c Compressor) start(out io.Writer, codec codec, workers int) *BlobWriter {
 	b := &BlobWriter{
-		codec: codec, cache: c.Cache, id: c.ID(), out: out,
+		codec: codec, cache: c.Cache, id: c.ID(), out: out, free: make(chan []byte, 2*workers+2),
 		// Two chunks a worker under way: one in work, one ready, so memory
 		// is bounded and no worker waits for the reader.
 		order: make(chan *job, 2*workers), jobs: make(chan *job, 2*workers), done: make(chan struct{}),
+	}
+	if c.Kind == "none" {
+		b.cache = nil // there is nothing to save, and chunks are the buffers that are used again
 	}
 	for range workers {
 		go b.work()
@@ -188,7 +195,7 @@ func (c Compressor) Compress(out io.Writer, tar io.Reader) (digest string, size 
 	if err != nil {
 		return "", 0, err
 	}
-	_, err = io.CopyBuffer(onlyWriter{b}, onlyReader{tar}, make([]byte, smallFile))
+	_, err = b.ReadFrom(tar)
 	if err = errors.Join(err, b.Close()); err != nil {
 		return "", 0, fmt.Errorf("compress layer: %w", err)
 	}
@@ -196,24 +203,60 @@ func (c Compressor) Compress(out io.Writer, tar io.Reader) (digest string, size 
 	return digest, size, nil
 }
 
+// readSize is how much of a tar is taken at once: what lies behind a border in it
+// is copied into the next chunk.
+const readSize = 128 << 10
+
 // Write takes the next bytes of the tar.
 func (b *BlobWriter) Write(p []byte) (int, error) {
-	total := len(p)
-	for len(p) > 0 {
-		n, border := b.split.next(p)
-		b.chunk = append(b.chunk, p[:n]...)
-		p = p[n:]
+	for part := range slices.Chunk(p, readSize) {
+		b.room(len(part))
+		b.chunk = append(b.chunk, part...)
+		b.scan()
+	}
+	return len(p), nil
+}
+
+// ReadFrom takes the tar up to its end, without a buffer between.
+func (b *BlobWriter) ReadFrom(r io.Reader) (n int64, err error) {
+	for {
+		b.room(readSize)
+		at := len(b.chunk)
+		k, err := r.Read(b.chunk[at : at+readSize])
+		b.chunk = b.chunk[:at+k]
+		n += int64(k)
+		b.scan()
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, err
+		}
+	}
+}
+
+// room makes place for n more bytes.
+func (b *BlobWriter) room(n int) {
+	if len(b.chunk)+n > cap(b.chunk) {
+		b.chunk = append(make([]byte, 0, max(2*cap(b.chunk), len(b.chunk)+n, chunkMean)), b.chunk...)
+	}
+}
+
+// scan cuts what was taken at its borders.
+func (b *BlobWriter) scan() {
+	for b.seen < len(b.chunk) {
+		n, border := b.split.next(b.chunk[b.seen:])
+		b.seen += n
 		switch {
 		case border:
-			b.cut(len(b.chunk))
+			b.cut(b.seen)
 		case b.split.full():
 			// The header is in the chunk by now; a border falls before it.
 			if b.split.judge() {
-				b.cut(len(b.chunk) - tarBlock)
+				b.cut(b.seen - tarBlock)
 			}
 		}
 	}
-	return total, nil
 }
 
 // cut sends the first n bytes of the chunk off.
@@ -221,9 +264,16 @@ func (b *BlobWriter) cut(n int) {
 	if n <= 0 {
 		return
 	}
-	j := &job{raw: b.chunk[:n:n], ready: make(chan struct{})}
+	j := &job{raw: b.chunk[:n:n], buffer: b.chunk[:0], ready: make(chan struct{})}
 	rest := b.chunk[n:]
-	b.chunk = append(make([]byte, 0, chunkMean+len(rest)), rest...)
+	b.chunk = nil
+	select {
+	case b.chunk = <-b.free:
+	default:
+	}
+	b.seen -= n
+	b.room(len(rest))
+	b.chunk = append(b.chunk, rest...)
 	b.order <- j
 	b.jobs <- j
 }
@@ -294,6 +344,10 @@ func (b *BlobWriter) assemble() {
 		write(j.packed)
 		crc = combineCRC(crc, j.crc, int64(len(j.raw)))
 		raw += int64(len(j.raw))
+		select {
+		case b.free <- j.buffer:
+		default:
+		}
 	}
 	if b.codec.footer != nil {
 		write(b.codec.footer(crc, raw))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	stdgzip "compress/gzip"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/iotest"
 )
 
 // sampleTar is a layer of small files and a large one, some 13 MB.
@@ -258,6 +260,52 @@ func TestCompressAnything(t *testing.T) {
 				t.Errorf("%s %s: %d bytes of %d, %v", kind, name, len(got), len(data), err)
 			}
 		}
+	}
+}
+
+// The blob does not depend on the pieces in which a tar arrives, nor on which
+// buffers are used again.
+func TestBlobOfAnyPieces(t *testing.T) {
+	t.Parallel()
+	data := sampleTar(t)
+	for _, kind := range []string{"gzip", "none"} {
+		want := compress(t, Compressor{Kind: kind, Workers: 1}, data)
+		for _, size := range []int{511, 70_001, 3 << 20} {
+			var out bytes.Buffer
+			w, err := Compressor{Kind: kind, Workers: 3}.NewWriter(&out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for rest := data; len(rest) > 0; {
+				n := min(size, len(rest))
+				if got, err := w.Write(rest[:n]); got != n || err != nil {
+					t.Fatalf("wrote %d of %d: %v", got, n, err)
+				}
+				rest = rest[n:]
+			}
+			if err := w.Close(); err != nil || !bytes.Equal(out.Bytes(), want) {
+				t.Errorf("%s in pieces of %d: another blob (%v)", kind, size, err)
+			}
+		}
+		if got := compress(t, Compressor{Kind: kind}, data); !bytes.Equal(got, want) {
+			t.Errorf("%s on all cores: another blob", kind)
+		}
+		var out bytes.Buffer
+		broken := errors.New("gone")
+		half := io.MultiReader(bytes.NewReader(data[:5<<20]), iotest.ErrReader(broken))
+		if _, _, err := (Compressor{Kind: kind}).Compress(&out, iotest.HalfReader(half)); !errors.Is(err, broken) {
+			t.Errorf("%s of a tar that breaks off: %v", kind, err)
+		}
+	}
+}
+
+// Chunks that were not compressed are not worth a place in a cache.
+func TestPlainChunksAreNotCached(t *testing.T) {
+	t.Parallel()
+	cache := &memoryCache{}
+	compress(t, Compressor{Kind: "none", Cache: cache}, sampleTar(t))
+	if len(cache.chunks) != 0 {
+		t.Errorf("%d chunks were kept", len(cache.chunks))
 	}
 }
 

@@ -44,6 +44,9 @@ type Item struct {
 	// Open gives the content of a File; nil for everything else. It may be
 	// called more than once.
 	Open func() (io.ReadCloser, error)
+	// Proven says that Open gives what Size and Digest say, or an error: it is
+	// not hashed again.
+	Proven bool
 }
 
 // TOC is a layer's table of contents, in the layer's order: parents first,

@@ -2,7 +2,6 @@ package layer
 
 import (
 	"archive/tar"
-	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -66,9 +65,7 @@ func Write(w io.Writer, items []Item) (Written, error) {
 }
 
 func writeItems(sink *hashSink, items []Item) (Written, error) {
-	buf := bufio.NewWriterSize(sink, blockSize)
-	count := &countWriter{w: buf}
-	tw := tar.NewWriter(count)
+	tw := tar.NewWriter(sink)
 	out := Written{TOC: &TOC{Entries: make([]Entry, len(items))}, Offsets: make([]int64, len(items))}
 	ahead := readAhead(items)
 	defer ahead.stop()
@@ -83,7 +80,7 @@ func writeItems(sink *hashSink, items []Item) (Written, error) {
 		}
 		out.Offsets[i] = -1
 		if e.Type == File {
-			out.Offsets[i] = count.n
+			out.Offsets[i] = sink.size
 			if e.Digest, err = ahead.copy(tw, i); err != nil {
 				return Written{}, fmt.Errorf("content of %q: %w", e.Path, err)
 			}
@@ -93,7 +90,7 @@ func writeItems(sink *hashSink, items []Item) (Written, error) {
 	if err := tw.Close(); err != nil {
 		return Written{}, fmt.Errorf("end of the tar: %w", err)
 	}
-	return out, buf.Flush()
+	return out, nil
 }
 
 // arrange checks items and puts them in the order of a layer, hard links
@@ -221,26 +218,17 @@ func header(e *Entry) (*tar.Header, error) {
 	return h, nil
 }
 
-type countWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
-}
-
-// hashSink passes blocks on and hashes them, both in a goroutine of its own,
-// so that reading files and hashing the tar use two cores.
+// hashSink collects blocks, passes them on and hashes them, both in a
+// goroutine of its own, so that reading files and hashing the tar use two
+// cores.
 type hashSink struct {
-	w    io.Writer
-	sum  hash.Hash
-	size int64
-	full chan []byte
-	free chan []byte
-	done chan error
+	w     io.Writer
+	sum   hash.Hash
+	size  int64  // of all that was written
+	block []byte // being collected
+	full  chan []byte
+	free  chan []byte
+	done  chan error
 }
 
 func newHashSink(w io.Writer) *hashSink {
@@ -266,17 +254,32 @@ func (s *hashSink) run() {
 }
 
 func (s *hashSink) Write(p []byte) (int, error) {
-	var block []byte
-	select {
-	case block = <-s.free:
-	default:
+	total := len(p)
+	for len(p) > 0 {
+		if s.block == nil {
+			select {
+			case s.block = <-s.free:
+				s.block = s.block[:0]
+			default:
+				s.block = make([]byte, 0, blockSize)
+			}
+		}
+		n := min(len(p), blockSize-len(s.block))
+		s.block = append(s.block, p[:n]...)
+		p = p[n:]
+		if len(s.block) == blockSize {
+			s.full <- s.block
+			s.block = nil
+		}
 	}
-	s.full <- append(block[:0], p...)
-	s.size += int64(len(p))
-	return len(p), nil
+	s.size += int64(total)
+	return total, nil
 }
 
 func (s *hashSink) close() (digest string, err error) {
+	if len(s.block) > 0 {
+		s.full <- s.block
+	}
 	close(s.full)
 	err = <-s.done
 	return "sha256:" + hex.EncodeToString(s.sum.Sum(nil)), err

@@ -140,6 +140,34 @@ func TestWriteNoticesChangedFiles(t *testing.T) {
 	}
 }
 
+// Content that is proven is not hashed again, and still measured.
+func TestWriteTrustsWhatIsProven(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{10, smallFile + 10} {
+		content := bytes.Repeat([]byte("x"), size)
+		item := Item{
+			Entry:  Entry{Path: "f", Type: File, Mode: 0o644, Size: int64(size), Digest: "sha256:" + strings.Repeat("0", 64)},
+			Open:   func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+			Proven: true,
+		}
+		var out bytes.Buffer
+		w, err := Write(&out, []Item{item})
+		if err != nil || w.TOC.Entries[0].Digest != item.Digest || !bytes.Contains(out.Bytes(), content) {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+		for _, other := range []int64{int64(size) - 1, int64(size) + 1} {
+			item.Size = other
+			if _, err := Write(io.Discard, []Item{item}); err == nil {
+				t.Errorf("%d bytes were taken for %d", size, other)
+			}
+		}
+		item.Size, item.Proven = int64(size), false
+		if _, err := Write(io.Discard, []Item{item}); err == nil {
+			t.Errorf("%d bytes with another digest were taken", size)
+		}
+	}
+}
+
 type brokenWriter struct{ after int }
 
 func (w *brokenWriter) Write(p []byte) (int, error) {
