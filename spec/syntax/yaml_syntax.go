@@ -66,41 +66,50 @@ func (y *yamlReader) stuckAt() int {
 // language and at the line where it gave up; the line where it began to read
 // what it could not end is a note.
 func (y *yamlReader) reportSyntax(err error) {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	begun := 0
-	if rest, ok := strings.CutPrefix(text, "line "); ok {
-		if number, message, ok := strings.Cut(rest, ": "); ok {
-			if n, err := strconv.Atoi(number); err == nil {
-				begun, text = n, message
-			}
-		}
-	}
+	text, begun := y.lineOf(strings.TrimPrefix(err.Error(), "yaml: "))
 	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")
 		y.errorf(y.firstOf("*"+name), "Unknown anchor", "*%s repeats what is named &%s, and nothing above it is. A text that begins with * is quoted.", name, name)
 		return
 	}
 	stuck := y.stuckAt()
-	line := y.places.pos(stuck).Line
-	if begun > 0 && (stuck >= len(y.src) || begun > line) {
-		line = min(begun, len(y.places.lines))
+	line := y.places.pos(max(0, min(stuck, len(bytes.TrimRight(y.src, " \n"))-1))).Line
+	unclosed := strings.Contains(text, "end of stream") || strings.Contains(text, "',' or")
+	if begun > line || stuck >= len(y.src) && unclosed {
+		line = begun
 	}
-	at := y.lineRange(line)
-	summary, detail := "Invalid YAML", ""
+	d := diag.Diagnostic{Severity: diag.Error, Summary: "Invalid YAML", Detail: explain(text), Range: y.lineRange(line)}
 	for _, try := range []func(string, int, int) (diag.Range, string){y.tabs, y.looseTemplate, y.looseColon, y.looseSign} {
 		if place, why := try(text, line, stuck); why != "" {
-			at, detail = place, why
+			d.Range, d.Detail = place, why
 			break
 		}
 	}
-	if detail == "" {
-		detail = explain(text)
-	}
-	d := diag.Diagnostic{Severity: diag.Error, Summary: summary, Detail: detail, Range: at}
-	if begun > 0 && begun < line && begun <= len(y.places.lines) {
+	if begun < line {
 		d.Notes = append(d.Notes, diag.Note{Message: "What is not right here begins there.", Range: y.lineRange(begun)})
 	}
 	y.diags = append(y.diags, d)
+}
+
+// lineOf takes the line from the front of an error. The parser leaves the
+// first one out, and counts from 0 where its grammar complains and from 1
+// where its scanner does.
+func (y *yamlReader) lineOf(text string) (string, int) {
+	line := 1
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if number, message, ok := strings.Cut(rest, ": "); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				line, text = n, message
+			}
+		}
+		for _, phrase := range []string{"expected key", "expected '-'", "expected ','", "node content", "<document", "tag handle", "duplicate %", "incompatible"} {
+			if strings.Contains(text, phrase) {
+				line++
+				break
+			}
+		}
+	}
+	return text, min(max(line, 1), len(y.places.lines))
 }
 
 // lineRange is a line without the white space around it.
@@ -181,7 +190,7 @@ func (y *yamlReader) looseColon(text string, line, _ int) (diag.Range, string) {
 	} else if second := bytes.HasSuffix(rest[first+2:], []byte(":")); second {
 		first = len(rest) - 1
 	} else {
-		return y.lineRange(line), "A key cannot stand here: the line is indented further than the keys that it belongs to, or the line above has a value already."
+		return y.lineRange(line), "A key cannot stand here: the line is indented further than the keys that it belongs to, or the line above it is a text without a colon."
 	}
 	return y.places.span(start+first, start+first+1), "A colon and a space end a key, and this line has one already. A text that holds them is quoted; what computes is written \"${a ? b : c}\"."
 }
@@ -192,8 +201,8 @@ func (y *yamlReader) looseSign(text string, line, stuck int) (diag.Range, string
 		return diag.Range{}, ""
 	}
 	start := y.places.lineStart(line)
-	for i := min(stuck, y.places.lineEnd(line)-1); i >= start; i-- {
-		if c := y.src[i]; strings.IndexByte("@`%", c) >= 0 {
+	for i := start; i < min(stuck, y.places.lineEnd(line)); i++ {
+		if c := y.src[i]; strings.IndexByte("@`%", c) >= 0 && (i == start || strings.IndexByte(" [{,", y.src[i-1]) >= 0) {
 			return y.places.span(i, i+1), fmt.Sprintf("A plain text cannot begin with %c; quote it.", c)
 		}
 	}
@@ -215,6 +224,7 @@ func explain(text string) string {
 		{"block sequence entries are not allowed", "A list cannot begin here: \"- \" stands on a line of its own, below the key."},
 		{"mapping values are not allowed", "A key cannot stand here: the line is indented further than the keys that it belongs to, or a text with a colon needs quotes."},
 		{"mapping keys are not allowed", "A question mark and a space cannot stand here; quote the text."},
+		{"comment or line break", "After | and > there are only +, - and a digit, and perhaps a comment."},
 		{"found undefined tag handle", "Tags have no meaning here. A text that begins with ! is quoted."},
 		{"while scanning an alias", "An alias is * and a name. A text that begins with * is quoted."},
 		{"alphabetic or numeric character", "After & or * there is a name. A text that begins with one of them is quoted."},
