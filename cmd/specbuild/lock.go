@@ -185,8 +185,8 @@ func (c *cli) printChanges(changes []pin.Change) {
 		fmt.Fprintf(c.stdout, "%s is up to date\n", pin.FileName)
 		return
 	}
-	for _, ch := range changes {
-		fmt.Fprintln(c.stdout, ch)
+	for _, line := range pin.Lines(changes) {
+		fmt.Fprintln(c.stdout, line)
 	}
 	fmt.Fprintf(c.stdout, "%s: %s\n", pin.FileName, plural(len(changes), "change"))
 }
