@@ -19,6 +19,7 @@ const module = "github.com/specbuild/specbuild/"
 // directly.
 var allowed = map[string][]string{
 	"spec/diag":       {},
+	"spec/dockerfile": {"spec", "spec/diag"},
 	"spec/syntax":     {"spec/diag", "spec/grammar"},
 	"spec/eval":       {"spec/diag", "spec/syntax"},
 	"spec/format":     {"spec/diag", "spec/grammar", "spec/syntax"},
@@ -52,17 +53,17 @@ var allowed = map[string][]string{
 
 // owners lists third-party modules that stay behind the packages named.
 var owners = map[string][]string{
-	"github.com/hashicorp/hcl/v2":            {"spec", "spec/syntax", "spec/format", "spec/eval", "planner/policy"},
+	"github.com/hashicorp/hcl/v2":            {"spec", "spec/dockerfile", "spec/syntax", "spec/format", "spec/eval", "planner/policy"},
 	"github.com/zclconf/go-cty":              {"spec", "spec/eval", "spec/syntax", "planner/policy"},
 	"gopkg.in/yaml.v3":                       {"spec/syntax", "spec/format"},
 	"github.com/google/go-containerregistry": {"engine/image"},
-	"github.com/moby/buildkit":               {"engine/buildkit"},
+	"github.com/moby/buildkit":               {"engine/buildkit", "spec/dockerfile"},
 	"github.com/spf13":                       {"cmd/specbuild"},
 	"github.com/ProtonMail/go-crypto":        {"planner/pin/deb"},
 	"github.com/mikelolasagasti/xz":          {"engine/xz", "engine/layer"},
 	"github.com/moby/profiles":               {"engine/sandbox"},
 	"github.com/moby/patternmatcher":         {"engine/source"},
-	"mvdan.cc/sh":                            {"engine/deb", "planner/rules"},
+	"mvdan.cc/sh":                            {"engine/deb", "planner/rules", "spec/dockerfile"},
 }
 
 type pkg struct {

@@ -41,6 +41,7 @@ func (c *cli) root() *cobra.Command {
 		c.validate(), c.lock(), c.plan(), c.apply(), c.graph(), c.affected(), c.console(), c.push(),
 		c.fmt(), c.schema(),
 		c.cache(), c.doctor(), c.version(),
+		c.importCmd(),
 	)
 	return root
 }

@@ -1,0 +1,361 @@
+package dockerfile
+
+import (
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+)
+
+// step is a block that makes a layer, with what was set when its instruction
+// ran. What differs from the end of the stage is written into the block.
+type step struct {
+	block *block
+	at    point
+	run   *runStep // nil for what is no run
+	to    string   // of a copy: as it was written, a slash at its end for a folder
+	toRef text     // the same with expressions
+}
+
+func (st *stage) add(name string, cmd instructions.Command, labels ...string) *block {
+	b := &block{name: name, labels: labels, line: firstLine(cmd.Location())}
+	b.source = sourceOf(cmd)
+	b.comments = append(st.rest, st.im.comments(cmd.Comments())...)
+	st.rest = nil
+	at := st.point
+	at.scope = maps.Clone(st.scope)
+	st.steps = append(st.steps, &step{block: b, at: at})
+	return b
+}
+
+// sourceOf is the instruction as it was written.
+func sourceOf(cmd instructions.Command) string {
+	if s, ok := cmd.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return cmd.Name()
+}
+
+// last is the step that was added last.
+func (st *stage) last() *step { return st.steps[len(st.steps)-1] }
+
+// word expands a word of an instruction. Where that cannot be, the comment
+// says so, and the answer is false.
+func (st *stage) word(cmd instructions.Command, s string) (text, bool) {
+	line := firstLine(cmd.Location())
+	e := newExpander(st.im.escape, st.scope.get)
+	t, err := e.expand(s)
+	if err != nil {
+		st.rest = append(st.rest, st.im.todo(line, "%s is left out: %s", strings.ToUpper(cmd.Name()), err))
+		return nil, false
+	}
+	for _, name := range e.missing {
+		st.rest = append(st.rest, st.im.todo(line, "%s is set by nothing here; it is taken as empty. If the base sets it, write its value", "$"+name))
+	}
+	return t, true
+}
+
+// instruction takes over one instruction.
+func (st *stage) instruction(cmd instructions.Command) {
+	switch c := cmd.(type) {
+	case *instructions.ArgCommand:
+		st.argument(c)
+	case *instructions.EnvCommand:
+		st.environment(c)
+	case *instructions.WorkdirCommand:
+		st.changeWorkdir(c)
+	case *instructions.UserCommand:
+		if t, ok := st.word(c, c.User); ok {
+			st.user, st.hasUser = t, true
+			st.keep("run_as", c)
+		}
+	case *instructions.ShellCommand:
+		st.shell = c.Shell
+		st.keep("shell", c)
+	case *instructions.RunCommand:
+		st.runCommand(c)
+	case *instructions.CopyCommand:
+		st.copyCommand(c)
+	case *instructions.AddCommand:
+		st.addCommand(c)
+	case *instructions.OnbuildCommand:
+		st.rest = append(st.rest, st.im.comments(c.Comments())...)
+		st.rest = append(st.rest, st.im.todo(firstLine(c.Location()), "ONBUILD %s is not kept: what builds on this says it itself", c.Expression))
+	default:
+		st.configure(cmd)
+	}
+}
+
+// keep remembers the comments of an instruction that becomes an attribute.
+func (st *stage) keep(name string, cmd instructions.Command) {
+	st.said[name] = append(append(st.said[name], st.rest...), st.im.comments(cmd.Comments())...)
+	st.rest = nil
+}
+
+// environment is ENV: all values of one instruction see what was set before it.
+func (st *stage) environment(c *instructions.EnvCommand) {
+	before := st.scope
+	next, env := maps.Clone(before), maps.Clone(st.env)
+	for i, kv := range c.Env {
+		st.scope = before
+		name, ok := st.word(c, kv.Key)
+		value, ok2 := st.word(c, kv.Value)
+		key, constant := name.constant()
+		if !ok || !ok2 {
+			continue
+		}
+		if !constant || key == "" {
+			st.rest = append(st.rest, st.im.todo(firstLine(c.Location()), "ENV %s is left out: its name is not known", kv.Key))
+			continue
+		}
+		next[key] = binding{value: value}
+		env[key] = value
+		if !st.own[key] {
+			st.own[key] = true
+			st.order = append(st.order, key)
+		}
+		if i == 0 {
+			st.keep("env "+key, c)
+		}
+		if isSecretName(key) && len(value) > 0 {
+			st.im.note(firstLine(c.Location()), Todo, "ENV %s looks like a secret, and whoever has the image can read it.", key)
+		}
+	}
+	st.scope, st.env = next, env
+}
+
+// changeWorkdir is WORKDIR: a relative one goes on from the one before.
+func (st *stage) changeWorkdir(c *instructions.WorkdirCommand) {
+	t, ok := st.word(c, c.Path)
+	if !ok {
+		return
+	}
+	if len(t) == 0 {
+		t = literal(".")
+	}
+	st.workdir, st.hasWorkdir = join(st.workdir, t), true
+	st.keep("workdir", c)
+	if w := st.workdir.hcl(); !slices.Contains(st.workdirs, w) {
+		st.workdirs = append(st.workdirs, w)
+		b := st.add("directory", c)
+		b.comments = nil
+		b.setNeeded("path", w)
+	}
+}
+
+// join is a path from a folder, in its shortest form.
+func join(dir, p text) text {
+	if s := p.now(); strings.HasPrefix(s, "/") || len(p) > 0 && p[0].expr != "" {
+		return clean(p)
+	}
+	if len(dir) == 0 {
+		dir = literal("/")
+	}
+	return clean(dir.with(part{lit: "/"}).with(p...))
+}
+
+// clean makes a path absolute and short, as far as it is known.
+func clean(p text) text {
+	if s, ok := p.constant(); ok {
+		return literal(path.Clean("/" + s))
+	}
+	out := slices.Clone(p)
+	for i := range out {
+		if out[i].expr != "" {
+			continue
+		}
+		s := out[i].lit
+		end := strings.HasSuffix(s, "/") && i+1 < len(out)
+		for strings.Contains(s, "//") || strings.Contains(s, "/./") {
+			s = strings.ReplaceAll(strings.ReplaceAll(s, "//", "/"), "/./", "/")
+		}
+		if !end {
+			s = strings.TrimSuffix(s, "/")
+		}
+		if i == 0 && !strings.HasPrefix(s, "/") {
+			s = "/" + s
+		}
+		out[i].lit = s
+	}
+	return out
+}
+
+// finish writes what the whole stage has in common, and into each step where
+// it differs.
+func (st *stage) finish() {
+	b := st.block
+	if p := st.from.parent; st.hasWorkdir && (p == nil || !p.hasWorkdir || !p.workdir.equal(st.workdir)) {
+		b.set("workdir", st.workdir.hcl()).comments = st.said["workdir"]
+	}
+	st.writeEnv()
+	st.writeShell()
+	for _, s := range st.steps {
+		if s.block.name == "directory" && st.impliedDirectory(s) {
+			continue
+		}
+		st.settle(s)
+		b.items = append(b.items, s.block)
+	}
+	if len(st.rest) > 0 {
+		b.items = append(b.items, &remark{lines: st.rest})
+	}
+	if st.image {
+		st.writeConfig()
+	}
+}
+
+// impliedDirectory reports whether a folder of WORKDIR is made anyway: it is
+// the stage's workdir, or above it, or a step before puts something there.
+func (st *stage) impliedDirectory(s *step) bool {
+	attr, ok := s.block.items[0].(*attribute)
+	if !ok || len(s.block.items) > 1 || st.ownerOfWorkdir(s) != "" {
+		return false
+	}
+	dir := strings.Trim(attr.expr, `"`)
+	final := strings.Trim(st.workdir.hcl(), `"`)
+	return dir == final || dir == "/" || strings.HasPrefix(final, dir+"/")
+}
+
+// ownerOfWorkdir is who owns a folder that WORKDIR makes: BuildKit gives it to
+// the USER. Empty is root.
+func (st *stage) ownerOfWorkdir(s *step) string {
+	if !s.at.hasUser || s.at.user.now() == "root" || s.at.user.now() == "0" {
+		return ""
+	}
+	return st.owner(s.block, s.at.user)
+}
+
+// settle writes what a step has of its own.
+func (st *stage) settle(s *step) {
+	switch {
+	case s.run != nil:
+		st.settleRun(s)
+	case s.block.name == "directory":
+		if owner := st.ownerOfWorkdir(s); owner != "" {
+			s.block.set("owner", owner)
+		}
+	case s.block.name == "copy":
+		s.block.setNeeded("to", st.destination(s).hcl())
+		s.block.items = ordered(s.block.items, "from", "source", "to")
+	}
+}
+
+// destination is where a copy goes: relative to the stage's workdir where that
+// was the one when it was written.
+func (st *stage) destination(s *step) text {
+	to := s.toRef
+	if now := to.now(); strings.HasPrefix(now, "/") {
+		return slashed(clean(to), now)
+	}
+	if st.hasWorkdir && s.at.hasWorkdir && s.at.workdir.equal(st.workdir) && !strings.Contains(to.now(), "..") {
+		if c, ok := to.constant(); ok {
+			folder := strings.HasSuffix(c, "/") || c == "." || c == ""
+			c = path.Clean("./" + c)
+			switch {
+			case c == ".":
+				c = "./"
+			case folder:
+				c += "/"
+			}
+			return literal(c)
+		}
+		return to
+	}
+	if !s.at.hasWorkdir && st.from.known.workdir == "" {
+		s.block.comments = append(s.block.comments, st.im.todo(s.block.line, "%q is relative to the base's own workdir, which is not known here; it is taken from /", to.now()))
+	}
+	return slashed(join(s.at.workdir, to), to.now())
+}
+
+// slashed keeps the slash that says that a destination is a folder.
+func slashed(t text, written string) text {
+	last := path.Base("x/" + written)
+	folder := strings.HasSuffix(written, "/") || written == "" || last == "." || last == ".."
+	if folder && !strings.HasSuffix(t.now(), "/") {
+		return t.with(part{lit: "/"})
+	}
+	return t
+}
+
+// ordered puts the attributes of these names first, in this order.
+func ordered(items []item, names ...string) []item {
+	rank := func(it item) int {
+		if a, ok := it.(*attribute); ok {
+			if i := slices.Index(names, a.name); i >= 0 {
+				return i
+			}
+		}
+		return len(names)
+	}
+	out := slices.Clone(items)
+	slices.SortStableFunc(out, func(a, b item) int { return rank(a) - rank(b) })
+	return out
+}
+
+// writeEnv writes the environment at the end of the stage.
+func (st *stage) writeEnv() {
+	var pairs []pair
+	for _, name := range st.order {
+		v := st.env[name]
+		comments := st.said["env "+name]
+		if name == "PATH" && v.uses("PATH") {
+			st.writePath(v, comments)
+			continue
+		}
+		pairs = append(pairs, pair{name, v.hcl(), comments})
+	}
+	if len(pairs) > 0 {
+		st.block.set("env", object(pairs))
+	}
+}
+
+// writePath takes the folders that a stage adds to PATH. What it appends goes
+// first as well: the language has no other way.
+func (st *stage) writePath(v text, comments []string) {
+	at := slices.IndexFunc(v, func(p part) bool { return p.expr == "PATH" })
+	before, after := folders(v[:at]), folders(v[at+1:])
+	if slices.ContainsFunc(after, func(t text) bool { return t.uses("PATH") }) {
+		after = nil
+	}
+	if len(after) > 0 {
+		comments = append(comments, st.im.todo(st.line, "ENV PATH puts folders after PATH; here they go before it"))
+	}
+	var list2 []string
+	for _, f := range append(before, after...) {
+		if e := f.hcl(); !slices.Contains(list2, e) {
+			list2 = append(list2, e)
+		}
+	}
+	if len(list2) > 0 {
+		st.block.set("path_prepend", list(list2)).comments = comments
+	}
+}
+
+// folders splits a list such as PATH.
+func folders(t text) []text {
+	var out []text
+	var cur text
+	flush := func() {
+		if len(cur) > 0 {
+			out = append(out, clean(cur))
+		}
+		cur = nil
+	}
+	for _, p := range t {
+		if p.expr != "" {
+			cur = cur.with(p)
+			continue
+		}
+		for i, s := range strings.Split(p.lit, ":") {
+			if i > 0 {
+				flush()
+			}
+			cur = cur.with(part{lit: s})
+		}
+	}
+	flush()
+	return out
+}

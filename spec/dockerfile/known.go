@@ -1,0 +1,87 @@
+package dockerfile
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+// image is what is known of a public image beside its name: what a Dockerfile
+// leaves to it and a spec must say. The facts are of the images' own
+// Dockerfiles and have been the same for years; where nothing is known the
+// import asks.
+type image struct {
+	root    bool   // its user is root
+	workdir string // its own; / where it says none
+	env     [][2]string
+	users   map[string]string // names to "uid:gid"
+}
+
+// inheritedPath stands for the PATH of what a stage is built on.
+func inheritedPath() part {
+	return part{expr: "PATH", now: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
+}
+
+// knownImage looks an image up by its name.
+func knownImage(name string) image {
+	repo, tag := splitImage(name)
+	alpine := strings.Contains(tag, "alpine") || repo == "docker.io/library/alpine"
+	official, ok := strings.CutPrefix(repo, "docker.io/library/")
+	im := image{root: ok && !slices.Contains([]string{"elasticsearch", "kibana", "logstash", "sonarqube", "solr", "varnish", "jetty"}, official)}
+	if ok {
+		im.workdir = "/"
+	}
+	im.users = map[string]string{"root": "0:0", "nobody": "65534:65534"}
+	if ok && !alpine {
+		im.users["www-data"] = "33:33"
+	}
+	switch official {
+	case "node":
+		im.users["node"] = "1000:1000"
+	case "golang":
+		im.workdir, im.env = "/go", [][2]string{{"GOPATH", "/go"}}
+	case "rust":
+		im.env = [][2]string{{"RUSTUP_HOME", "/usr/local/rustup"}, {"CARGO_HOME", "/usr/local/cargo"}}
+	case "nginx":
+		im.users["nginx"] = "101:101"
+	case "php":
+		im.workdir = "/var/www/html"
+		if alpine {
+			im.users["www-data"] = "82:82"
+		}
+	case "tomcat":
+		im.workdir, im.env = "/usr/local/tomcat", [][2]string{{"CATALINA_HOME", "/usr/local/tomcat"}}
+	case "httpd":
+		im.workdir, im.env = "/usr/local/apache2", [][2]string{{"HTTPD_PREFIX", "/usr/local/apache2"}}
+	case "postgres":
+		im.users["postgres"] = "999:999"
+		if alpine {
+			im.users["postgres"] = "70:70"
+		}
+	case "redis", "valkey":
+		im.workdir = "/data"
+		if im.users[official] = "999:1000"; !alpine {
+			im.users[official] = "999:999"
+		}
+	case "gradle":
+		im.users["gradle"], im.workdir = "1000:1000", "/home/gradle"
+	}
+	if strings.HasPrefix(repo, "gcr.io/distroless/") {
+		im.users["nonroot"] = "65532:65532"
+		im.workdir = "/"
+		if im.root = !strings.Contains(tag, "nonroot"); !im.root {
+			im.workdir = "/home/nonroot"
+		}
+	}
+	if strings.HasPrefix(repo, "cgr.dev/chainguard/") {
+		im.users["nonroot"] = "65532:65532"
+	}
+	if path.Base(repo) == "nginx-unprivileged" {
+		im.users["nginx"] = "101:101"
+	}
+	if strings.HasPrefix(repo, "mcr.microsoft.com/dotnet/") {
+		im.users["app"], im.root, im.workdir = "1654:1654", true, "/"
+		im.env = [][2]string{{"APP_UID", "1654"}}
+	}
+	return im
+}
