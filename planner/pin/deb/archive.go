@@ -7,7 +7,6 @@ package deb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -153,7 +152,7 @@ func (r *Resolver) Load(ctx context.Context, a Archive, arch string) (*Index, []
 	for _, s := range suites {
 		key += "\x00" + s.key() + "\x00" + strings.Join(s.components, " ")
 	}
-	l, err := r.indexes.do(key, func() (loaded, error) { return r.load(ctx, suites, arch) })
+	l, err := r.indexes.do(ctx, key, func() (loaded, error) { return r.load(ctx, suites, arch) })
 	return l.index, l.releases, err
 }
 
@@ -196,7 +195,7 @@ type cell[T any] struct {
 	err   error
 }
 
-func (m *memo[T]) do(key string, f func() (T, error)) (T, error) {
+func (m *memo[T]) do(ctx context.Context, key string, f func() (T, error)) (T, error) {
 	m.mu.Lock()
 	if m.cells == nil {
 		m.cells = map[string]*cell[T]{}
@@ -208,8 +207,10 @@ func (m *memo[T]) do(key string, f func() (T, error)) (T, error) {
 	}
 	m.mu.Unlock()
 	c.once.Do(func() { c.value, c.err = f() })
-	if errors.Is(c.err, context.Canceled) || errors.Is(c.err, context.DeadlineExceeded) {
-		m.mu.Lock() // it says nothing of the archive
+	// Not errors.Is: net's time-outs say that they are context's, and a server
+	// that does not answer must not be waited for again.
+	if c.err != nil && ctx.Err() != nil {
+		m.mu.Lock() // the error says nothing of the archive
 		if m.cells[key] == c {
 			delete(m.cells, key)
 		}

@@ -3,6 +3,7 @@ package deb
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -424,4 +425,31 @@ func TestCanceledIsNotRemembered(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	a.wantWhole(r)
+}
+
+// TestTimeoutsAreRemembered, although net says of them that a context ended.
+func TestTimeoutsAreRemembered(t *testing.T) {
+	t.Parallel()
+	a := newArchive(t, stable())
+	silent := debtest.Serve(a.dir, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	})
+	t.Cleanup(silent.Close)
+	r := NewResolver(Options{Client: fetch.New(fetch.Options{Retries: -1, Stall: 100 * time.Millisecond})})
+	for range 3 {
+		if _, err := r.Resolve(t.Context(), Query{Archive: Archive{Sources: []Source{a.source(silent.URL)}}, Arch: "amd64"}); err == nil {
+			t.Error("nobody answered, and nobody said so")
+		}
+	}
+	if n := silent.Requests(""); n != 1 {
+		t.Errorf("a silent server was asked %d times", n)
+	}
+	var m memo[int]
+	calls := 0
+	for range 3 {
+		_, err := m.do(t.Context(), "x", func() (int, error) { calls++; return 0, fmt.Errorf("dial: %w", context.DeadlineExceeded) })
+		if err == nil || calls != 1 {
+			t.Errorf("%v after %d calls", err, calls)
+		}
+	}
 }

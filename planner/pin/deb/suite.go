@@ -66,7 +66,7 @@ func (s suite) urls(name string) []string {
 
 // loadSuite reads the components at the same time.
 func (r *Resolver) loadSuite(ctx context.Context, s suite, arch string) (Release, []shelf, error) {
-	rel, err := r.releases.do(s.key(), func() (signed, error) { return r.release(ctx, s) })
+	rel, err := r.releases.do(ctx, s.key(), func() (signed, error) { return r.release(ctx, s) })
 	if err != nil {
 		return Release{}, nil, err
 	}
@@ -241,7 +241,7 @@ func (r *Resolver) component(ctx context.Context, s suite, release Release, name
 	var failed error
 	for _, form := range release.forms(name) {
 		f := release.files[form]
-		t, err := r.tables.do(f.sha256, func() (*table, error) { return r.table(ctx, s, release, form, f) })
+		t, err := r.tables.do(ctx, f.sha256, func() (*table, error) { return r.table(ctx, s, release, form, f) })
 		var fe *fetch.Error
 		if err == nil || !errors.As(err, &fe) || !fe.Gone() {
 			return t, err
