@@ -39,7 +39,7 @@ func lend(t testing.TB, count int) *account {
 	a.edit(func() {
 		taken, err := os.ReadFile("/etc/subuid")
 		if err != nil {
-			t.Fatal(err)
+			missing(t, "/etc/subuid (%v)", err)
 		}
 		a.choose(string(taken))
 		a.add(count)
