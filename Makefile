@@ -32,7 +32,9 @@ test:
 soak: FUZZ = $(GO) test -run '^$$' -fuzztime 5m -fuzzminimizetime 1x
 soak:
 	$(FUZZ) -fuzz '^FuzzParse$$' ./spec/syntax
+	$(FUZZ) -fuzz '^FuzzYAML$$' ./spec/syntax
 	$(FUZZ) -fuzz '^FuzzLoad$$' ./spec
+	$(FUZZ) -fuzz '^FuzzLoadYAML$$' ./spec
 	$(FUZZ) -fuzz '^FuzzDecodeTOC$$' ./engine/layer
 	$(FUZZ) -fuzz '^FuzzReadTOC$$' ./engine/layer
 	$(GO) test -count 5 -run 'Kill|Escape|Race' ./engine/... ./cmd/...

@@ -133,29 +133,51 @@ func FuzzLoad(f *testing.F) {
 			f.Add([]byte(text))
 		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		dir := t.TempDir()
-		if err := os.WriteFile(filepath.Join(dir, "image.hcl"), data, 0o644); err != nil {
-			t.Fatal(err)
+	f.Fuzz(func(t *testing.T, data []byte) { loadAnything(t, "image.hcl", data) })
+}
+
+// The same in the other syntax.
+func FuzzLoadYAML(f *testing.F) {
+	for _, pattern := range []string{"testdata/invalid/*.yaml", "../examples/*/yaml/image.yaml"} {
+		files, err := filepath.Glob(pattern)
+		if err != nil || len(files) == 0 {
+			f.Fatalf("no files %s: %v", pattern, err)
 		}
-		for _, partial := range []bool{false, true} {
-			s, l := Load(context.Background(), Options{Dir: dir, Build: amd64, Version: "0.1.0", Partial: partial})
-			for _, d := range l {
-				if d.Summary == "" || d.Detail == "" || d.Range.IsZero() {
-					t.Errorf("%s: %q: %q", d.Range, d.Summary, d.Detail)
-				}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
 			}
-			if s == nil {
-				continue
-			}
-			for _, i := range s.Images {
-				_, more := s.At(i.Addr, arm64)
-				if len(l) == 0 && len(more) > 0 && !strings.Contains(string(data), "target") {
-					t.Errorf("found only for a target: %v", more)
-				}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) { loadAnything(t, "image.yaml", data) })
+}
+
+// loadAnything loads a spec of any bytes: each mistake has a place and words.
+func loadAnything(t *testing.T, name string, data []byte) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, partial := range []bool{false, true} {
+		s, l := Load(context.Background(), Options{Dir: dir, Build: amd64, Version: "0.1.0", Partial: partial})
+		for _, d := range l {
+			if d.Summary == "" || d.Detail == "" || d.Range.IsZero() {
+				t.Errorf("%s: %q: %q", d.Range, d.Summary, d.Detail)
 			}
 		}
-	})
+		if s == nil {
+			continue
+		}
+		for _, i := range s.Images {
+			_, more := s.At(i.Addr, arm64)
+			if len(l) == 0 && len(more) > 0 && !strings.Contains(string(data), "target") {
+				t.Errorf("found only for a target: %v", more)
+			}
+		}
+	}
 }
 
 func BenchmarkLoad(b *testing.B) {
