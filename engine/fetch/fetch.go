@@ -9,10 +9,12 @@ package fetch
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -35,6 +37,10 @@ type Options struct {
 	AtOnce  int           // files at once in All, 8
 	// UserAgent is sent with each request; servers ask for a name.
 	UserAgent string
+	// Proxy chooses the proxy of a request and TLS whom to trust, as
+	// [Network.Proxy] and [Network.TLS] do; nil are the machine's own.
+	Proxy func(*http.Request) (*url.URL, error)
+	TLS   *tls.Config
 }
 
 // Client downloads. It is safe for use by several goroutines.
@@ -43,7 +49,8 @@ type Client struct {
 	http *http.Client
 }
 
-// New returns a client that honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY.
+// New returns a client. Without a Proxy it honours HTTP_PROXY, HTTPS_PROXY and
+// NO_PROXY.
 func New(opt Options) *Client {
 	if opt.Connect == 0 {
 		opt.Connect = defaultConnect
@@ -63,8 +70,13 @@ func New(opt Options) *Client {
 	if opt.UserAgent == "" {
 		opt.UserAgent = "specbuild"
 	}
+	if opt.Proxy == nil {
+		opt.Proxy = http.ProxyFromEnvironment
+	}
 	return &Client{opt: opt, http: &http.Client{Transport: &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
+		Proxy:                 opt.Proxy,
+		TLSClientConfig:       opt.TLS,
+		ForceAttemptHTTP2:     opt.TLS != nil, // a config of one's own switches it off
 		DialContext:           (&net.Dialer{Timeout: opt.Connect}).DialContext,
 		TLSHandshakeTimeout:   opt.Connect,
 		ResponseHeaderTimeout: opt.Stall,

@@ -2,12 +2,14 @@ package image
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"syscall"
@@ -30,10 +32,28 @@ type Registry struct {
 	pusher *remote.Pusher
 }
 
-// NewRegistry makes a client with the credentials of Docker's configuration
-// and its helpers. Plain http is used for the loopback range only.
+// RegistryOptions are the settings of a [Registry]; only UserAgent is needed.
+type RegistryOptions struct {
+	UserAgent string
+	// Proxy chooses the proxy of a request and TLS whom to trust; nil are the
+	// machine's own.
+	Proxy func(*http.Request) (*url.URL, error)
+	TLS   *tls.Config
+}
+
+// NewRegistry makes a client that goes the machine's own ways.
 func NewRegistry(userAgent string) *Registry {
+	return OpenRegistry(RegistryOptions{UserAgent: userAgent})
+}
+
+// OpenRegistry makes a client with the credentials of Docker's configuration and its
+// helpers. Plain http is used for the loopback range only.
+func OpenRegistry(o RegistryOptions) *Registry {
 	t := http.DefaultTransport.(*http.Transport).Clone()
+	if o.Proxy != nil {
+		t.Proxy = o.Proxy
+	}
+	t.TLSClientConfig = o.TLS
 	t.DialContext = (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext
 	t.TLSHandshakeTimeout = 5 * time.Second
 	t.ResponseHeaderTimeout = 60 * time.Second // a push commits a large blob before it answers
@@ -43,7 +63,7 @@ func NewRegistry(userAgent string) *Registry {
 	return &Registry{options: []remote.Option{
 		remote.WithAuthFromKeychain(authn.DefaultKeychain),
 		remote.WithTransport(byMethod{reading: reading, writing: t}),
-		remote.WithUserAgent(userAgent),
+		remote.WithUserAgent(o.UserAgent),
 		remote.WithJobs(8),
 		// Three tries in about a second: an unreachable registry is said soon.
 		remote.WithRetryBackoff(remote.Backoff{Duration: 150 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),

@@ -98,12 +98,28 @@ func mtimesFor(toc *layer.TOC, sel *source.Selection) map[string]time.Time {
 	return out
 }
 
-// oneTime gives all files of a layer one time, as those of a commit have.
-func oneTime(toc *layer.TOC, when time.Time) map[string]time.Time {
+// whichTimes names the times that a layer's files have for the steps on it;
+// empty is the one of all layers.
+func (l *layerRef) whichTimes() string {
+	switch {
+	case l.sel != nil:
+		return l.sel.TimesDigest()
+	case !l.when.IsZero():
+		return l.when.UTC().Format(time.RFC3339)
+	default:
+		return ""
+	}
+}
+
+// times are those of a layer's files that whichTimes names.
+func (l *layerRef) times(toc *layer.TOC) map[string]time.Time {
+	if l.sel != nil {
+		return mtimesFor(toc, l.sel)
+	}
 	out := map[string]time.Time{}
 	for _, e := range toc.Entries {
 		if e.Type == layer.File {
-			out[e.Path] = when
+			out[e.Path] = l.when
 		}
 	}
 	return out

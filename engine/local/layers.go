@@ -254,18 +254,13 @@ func (l *layerRef) storedTOC() (*layer.TOC, bool, error) {
 func (l *layerRef) dir(ctx context.Context) (string, error) {
 	name := l.diffID
 	opts := l.e.unpackOptions(l)
-	if l.sel != nil || !l.when.IsZero() {
+	if which := l.whichTimes(); which != "" {
 		toc, err := l.toc(ctx)
 		if err != nil {
 			return "", err
 		}
-		if l.sel != nil {
-			name += "+" + l.sel.TimesDigest()
-			opts.MTimes = mtimesFor(toc, l.sel)
-		} else {
-			name += "+" + l.when.UTC().Format(time.RFC3339)
-			opts.MTimes = oneTime(toc, l.when)
-		}
+		name += "+" + which
+		opts.MTimes = l.times(toc)
 	}
 	return l.e.o.Store.Snapshot(ctx, l.e.snapKind(), name, func(dir string) error {
 		r, err := l.Tar(ctx)

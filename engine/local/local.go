@@ -34,6 +34,7 @@ type Options struct {
 	Machine    Machine        // what this machine can run
 	Fetch      *fetch.Client  // brings packages and files; nil where all are in the store
 	Git        *git.Client    // brings commits; nil where all are in the store
+	Network    fetch.Network  // of steps that have one; not of Fetch, Git and Registry, which have theirs
 	Compressor layer.Compressor
 	Contexts   *source.View // what was seen of contexts when the graph was planned; nil looks anew for each graph
 	Parallel   int          // steps at once; 0 is the number of cores

@@ -52,9 +52,9 @@ func (b *build) flatten(ctx context.Context, chain []*layerRef) (string, error) 
 			return "", err
 		}
 		tocs[i], opens[i] = toc, func() (io.ReadCloser, error) { return l.Tar(ctx) }
-		if l.sel != nil {
-			maps.Copy(times, mtimesFor(toc, l.sel))
-			k.Line("times", l.sel.TimesDigest())
+		if which := l.whichTimes(); which != "" {
+			maps.Copy(times, l.times(toc))
+			k.Line("times", which)
 		}
 	}
 	tree, err := layer.Merge(tocs...)

@@ -299,11 +299,12 @@ func (b *build) sandboxSpec(ctx context.Context, p *runPlan, root sandbox.Root) 
 		spec.Hosts = append(spec.Hosts, sandbox.Host{Name: h.Name, IP: h.Value})
 	}
 	spec.Env = environment(op.Env, p.account.home)
-	if op.Network != "none" {
-		spec.Env = append(spec.Env, proxyEnv()...)
-	}
 	m := mounter{b: b, p: p}
-	if err := m.all(ctx); err != nil {
+	err := m.all(ctx)
+	if err == nil && op.Network != "none" {
+		err = m.network(ctx, slices.Concat(spec.Env, m.env))
+	}
+	if err != nil {
 		m.release()
 		return spec, nil, nil, err
 	}
@@ -322,18 +323,6 @@ func environment(env []dag.KV, home string) []string {
 	}
 	if !hasHome {
 		out = append(out, "HOME="+home)
-	}
-	return out
-}
-
-// proxyEnv hands the machine's proxy to a step with network. It is in no key:
-// which way bytes come says nothing of what they are.
-func proxyEnv() []string {
-	var out []string
-	for _, name := range []string{"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"} {
-		if v, ok := os.LookupEnv(name); ok {
-			out = append(out, name+"="+v)
-		}
 	}
 	return out
 }
