@@ -47,6 +47,8 @@ type world struct {
 	registry *image.Registry
 	fetch    *fetch.Client
 	git      *vcs.Client
+	own      fetch.Network // the user's configuration
+	network  fetch.Network // what is in force
 	machine  *machine
 	contexts *source.View // of the spec that was compiled last: planned and built from one look
 }
@@ -66,11 +68,15 @@ func (c *cli) newWorld(f *engineFlags) (*world, error) {
 		store.Close()
 		return nil, err
 	}
-	agent := "specbuild/" + versionString()
-	return &world{
-		store: store, registry: image.NewRegistry(agent), fetch: fetch.New(fetch.Options{UserAgent: agent}), machine: m,
-		git: vcs.New(vcs.Options{}),
-	}, nil
+	w := &world{store: store, machine: m}
+	if w.own, err = c.ownNetwork(); err == nil {
+		err = w.connect(fetch.Network{})
+	}
+	if err != nil {
+		store.Close()
+		return nil, err
+	}
+	return w, nil
 }
 
 func (w *world) close() {
@@ -82,7 +88,7 @@ func (w *world) canRun(platform string) error { return w.machine.canRun(platform
 
 func (w *world) engine(f engineFlags) *local.Engine {
 	return local.New(local.Options{
-		Store: w.store, Registry: w.registry, Fetch: w.fetch, Git: w.git, Sandbox: w.machine.runner, Machine: w.machine.local(),
+		Store: w.store, Registry: w.registry, Fetch: w.fetch, Git: w.git, Network: w.network, Sandbox: w.machine.runner, Machine: w.machine.local(),
 		Compressor: layer.Compressor{Kind: f.compression}, Contexts: w.contexts,
 		Parallel: f.parallel, KeepFailed: f.keepFailed, NoCache: f.noCache,
 	})
