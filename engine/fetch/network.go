@@ -61,10 +61,10 @@ func proxyURL(p string) (*url.URL, error) {
 	if p == "" {
 		return nil, nil //nolint:nilnil // no proxy is neither
 	}
-	u, err := url.Parse(p)
-	if err != nil || u.Host == "" {
-		u, err = url.Parse("http://" + p)
+	if !strings.Contains(p, "://") {
+		p = "http://" + p
 	}
+	u, err := url.Parse(p)
 	if err != nil || u.Host == "" {
 		return nil, errors.New("a proxy is a URL such as http://proxy.example.com:3128") // err would print it, password and all
 	}

@@ -42,7 +42,7 @@ func full(v reflect.Value, seed *int) {
 
 // ops are one of each kind, all fields set. A file step is one of three.
 func ops() []dag.Op {
-	out := []dag.Op{&dag.Base{}, &dag.Local{}, &dag.Copy{}, &dag.Run{}, &dag.Packages{}, &dag.Image{}, &dag.Index{}, &dag.Test{}}
+	out := []dag.Op{&dag.Base{}, &dag.Local{}, &dag.Git{}, &dag.HTTP{}, &dag.Copy{}, &dag.Run{}, &dag.Packages{}, &dag.Image{}, &dag.Index{}, &dag.Test{}}
 	seed := 0
 	for _, op := range out {
 		full(reflect.ValueOf(op).Elem(), &seed)
