@@ -21,11 +21,8 @@ type relocation struct {
 
 func (r *relocation) walk(n hclsyntax.Node) {
 	_ = hclsyntax.VisitAll(n, func(n hclsyntax.Node) hcl.Diagnostics {
-		if scope, ok := n.(hclsyntax.ChildScope); ok {
-			_ = scope // not comparable, and without a place of its own
-			return nil
-		}
-		if !r.done[n] {
+		_, scope := n.(hclsyntax.ChildScope) // not comparable, and without a place of its own
+		if !scope && !r.done[n] {
 			r.done[n] = true
 			r.node(n)
 		}

@@ -131,7 +131,7 @@ func (y *yamlReader) entry(out *hclsyntax.Body, e entry, lang *grammar.Block) {
 	}
 	switch nested := lang.Nested(name); {
 	case name == stepsKey && hasSteps(lang):
-		y.list1(out, e, lang, true)
+		y.steps(out, e, lang)
 	case name == dynamicKey && lang.Dynamic:
 		y.dynamicMap(out, e, lang)
 	case len(nested) == 0 && singular(lang, name) != "":

@@ -3,15 +3,14 @@ package syntax
 import (
 	"slices"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"gopkg.in/yaml.v3"
 
 	"github.com/specbuild/specbuild/spec/grammar"
 )
 
-// list1 reads the list of steps: maps of one key, the name of the step.
-func (y *yamlReader) list1(out *hclsyntax.Body, e entry, lang *grammar.Block, _ bool) {
+// steps reads the list of steps: maps of one key, the name of the step.
+func (y *yamlReader) steps(out *hclsyntax.Body, e entry, lang *grammar.Block) {
 	for _, one := range y.elements(e, "steps", "`- copy: {…}`") {
 		step, ok := y.onlyKey(one, "a step", "`- copy: {…}`")
 		if !ok {
@@ -64,7 +63,12 @@ func (y *yamlReader) labelled(out *hclsyntax.Body, e entry, nested []*grammar.Bl
 // blockAt adds a block whose type stands at one key and its label at another.
 func (y *yamlReader) blockAt(out *hclsyntax.Body, key *yaml.Node, inner entry, nested []*grammar.Block) {
 	y.block(out, key, inner.key, inner.value, variantOf(nested, inner.key.Value))
-	b := out.Blocks[len(out.Blocks)-1]
+	y.typeAt(out.Blocks[len(out.Blocks)-1], key)
+}
+
+// typeAt lets a block begin at a key above its label. An alias may have put
+// that key further down in the file; then the label alone is the place.
+func (y *yamlReader) typeAt(b *hclsyntax.Block, key *yaml.Node) {
 	if at := y.keyRange(key); at.Start.Byte <= b.LabelRanges[0].Start.Byte {
 		b.TypeRange = at
 	}
@@ -224,11 +228,7 @@ func (y *yamlReader) dynamicBlock(out *hclsyntax.Body, key *yaml.Node, e entry, 
 	}
 	before := len(out.Blocks)
 	y.block(out, key, e.key, e.value, table)
-	if b := out.Blocks[before]; true {
-		if at := y.keyRange(key); at.Start.Byte <= b.LabelRanges[0].Start.Byte {
-			b.TypeRange = hcl.Range{Filename: at.Filename, Start: at.Start, End: at.End}
-		}
-	}
+	y.typeAt(out.Blocks[before], key)
 }
 
 // labelOfContent is the first of a dynamic block's labels if it is written

@@ -70,8 +70,10 @@ func (p *places) lineMarks(line int) []mark {
 	m := mark{offset: p.lineStart(line)}
 	marks := []mark{m}
 	rest := p.src[m.offset:p.lineEnd(line)]
-	state := -1
-	for len(rest) > 0 {
+	if len(rest) <= markEvery {
+		rest = nil
+	}
+	for state := -1; len(rest) > 0; {
 		var cluster []byte
 		cluster, rest, _, state = uniseg.FirstGraphemeCluster(rest, state)
 		m.offset += len(cluster)

@@ -170,7 +170,7 @@ func (y *yamlReader) scalar(n *yaml.Node) *scalar {
 		return &scalar{extent: extent{start, start}}
 	}
 	r := &rereading{src: y.src, p: start}
-	end := 0
+	var end int
 	switch {
 	case n.Style&yaml.SingleQuotedStyle != 0:
 		end = r.singleQuoted()

@@ -403,3 +403,17 @@ func inFile(t *testing.T, body *hclsyntax.Body, size int) {
 		inFile(t, b.Body, size)
 	}
 }
+
+func BenchmarkParseYAML(b *testing.B) {
+	src := []byte("stage:\n")
+	for i := range 25 {
+		src = fmt.Appendf(src, "  s%d:\n    from: base.go\n    steps:\n      - run:\n          command: [go, build, \"${var.x}\"]\n          env: {A: b}\n          script: |\n            echo ${var.y}\n            make\n", i)
+	}
+	table := lang()
+	b.SetBytes(int64(len(src)))
+	for b.Loop() {
+		if _, l := ParseYAML("image.yaml", src, table); len(l) > 0 {
+			b.Fatal(l)
+		}
+	}
+}
