@@ -119,6 +119,7 @@ func newPlanner(ctx context.Context, in Input, at evaluate) *planner {
 		cycles: map[string]bool{}, used: map[spec.Addr]bool{}, listings: map[string]listing{},
 		configs: map[string]Config{},
 	}
+	p.fetchedModules()
 	for _, b := range in.Spec.Bases {
 		p.bases[b.Addr] = b
 	}

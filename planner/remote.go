@@ -115,3 +115,16 @@ func described(c *spec.Context) string {
 		return c.Addr.Local() + ` (folder "` + c.Path.V + `")`
 	}
 }
+
+// fetchedModules are needed of the lock like contexts: what was loaded is what
+// it pins.
+func (p *planner) fetchedModules() {
+	for _, m := range p.in.Spec.Fetched {
+		switch {
+		case m.Source.Git != "" && !isCommit(m.Source.Ref):
+			p.needs.AddGit(pin.GitNeed{URL: m.Source.Git, Ref: m.Source.Ref, Names: []string{m.Name}, Range: m.Range})
+		case m.Source.OCI != "" && !strings.Contains(m.Source.OCI, "@"):
+			p.needs.AddModule(pin.ModuleNeed{Ref: m.Source.OCI, Names: []string{m.Name}, Range: m.Range})
+		}
+	}
+}

@@ -58,8 +58,16 @@ func (s Source) Fetched() string {
 // Modules finds modules that are not folders of the workspace.
 type Modules interface {
 	// Module gives the folder on this machine that holds what the source
-	// names, as the lock pins it. Nothing in it may change any more.
-	Module(ctx context.Context, s Source) (dir string, err error)
+	// names, as the lock in the workspace's root pins it; call is the name of
+	// the module block. Nothing in the folder may change any more.
+	Module(ctx context.Context, root, call string, s Source) (dir string, err error)
+}
+
+// FetchedModule is a module block whose source lies outside the workspace.
+type FetchedModule struct {
+	Name   string // of the block
+	Source Source
+	Range  diag.Range // of its source
 }
 
 // moduleWord is the block as it is written and named.
@@ -308,7 +316,8 @@ func (ld *loader) fetchedFolder(d *decoder, c *call) *folder {
 		d.diags.Errorf(c.source.Range, "Module not found", "%s would have to be fetched, which is not done here.", src.Fetched())
 		return nil
 	}
-	dir, err := ld.opts.Modules.Module(ld.ctx, src)
+	ld.spec.Fetched = append(ld.spec.Fetched, FetchedModule{Name: c.name, Source: src, Range: c.source.Range})
+	dir, err := ld.opts.Modules.Module(ld.ctx, ld.spec.Root, c.name, src)
 	if err != nil {
 		eval.Report(d.diags, c.source.Range, "Module not found", "source", err)
 		return nil

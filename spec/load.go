@@ -34,10 +34,10 @@ func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
 	}
 	ld.eval = &bodies{shared: s, reported: ld.said}
 	if !ld.read() {
-		return nil, ld.diags.Sorted()
+		return nil, inItsSyntax(ld.diags.Sorted())
 	}
 	ld.evaluate()
-	return ld.spec, ld.diags.Sorted()
+	return ld.spec, inItsSyntax(ld.diags.Sorted())
 }
 
 // loader is the state of one Load.
@@ -150,8 +150,8 @@ func (ld *loader) readFolder(f *folder) {
 	for _, e := range entries {
 		full := filepath.Join(dir, e.Name())
 		name := ld.shown(full)
-		if f.fetched != "" {
-			name = f.address() + "/" + e.Name()
+		if f.fetched != "" && f.fetched != publishing {
+			name = f.fetched + "//" + path.Join(f.dir, e.Name())
 		}
 		switch {
 		case isYML(e.Name()):

@@ -26,6 +26,9 @@ type Spec struct {
 	// Folders are the modules by Addr.Module with their folders, below the
 	// root and slash-separated; of one that was fetched, source//folder.
 	Folders map[string]string
+	// Fetched are the calls of modules from outside the workspace, in the order
+	// they were met.
+	Fetched []FetchedModule
 	// BuildPlatforms are the machines that build; empty where the workspace
 	// does not say.
 	BuildPlatforms []Platform

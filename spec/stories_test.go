@@ -145,7 +145,7 @@ func buildable(t *testing.T, s *Spec) string {
 // fetched is modules from outside that a test has unpacked, by source.
 type fetched map[string]string
 
-func (f fetched) Module(_ context.Context, s Source) (string, error) {
+func (f fetched) Module(_ context.Context, _, _ string, s Source) (string, error) {
 	dir, ok := f[s.Fetched()]
 	if !ok {
 		return "", fmt.Errorf("there is no %s", s.Fetched())

@@ -33,7 +33,8 @@ type specFlags struct {
 	platforms []string
 	targets   []string
 	locked    bool
-	build     spec.Platform // to read specs as another machine does; this one's if zero
+	upgrade   *pin.UpgradePolicy // of lock
+	build     spec.Platform      // to read specs as another machine does; this one's if zero
 }
 
 func (s *specFlags) add(cmd *cobra.Command) {
@@ -84,8 +85,11 @@ func (c *cli) loadIn(ctx context.Context, dir, top string, args []string, s *spe
 	if err != nil {
 		return nil, nil, err
 	}
+	m := &modules{c: c, upgrade: s.upgrade}
+	defer m.close()
 	sp, ds := spec.Load(ctx, spec.Options{
-		Args: args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
+		Modules: m,
+		Args:    args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
 		Build: s.builder(), Version: versionString(), Partial: partial,
 	})
 	return sp, ds, nil
@@ -190,7 +194,7 @@ func (c *cli) lockFor(ctx context.Context, out *compiled, in planner.Input, s *s
 // pinnable reports whether a spec names anything that a lock holds. To find
 // out exactly takes half of what a plan takes.
 func pinnable(sp *spec.Spec) bool {
-	return len(sp.Bases)+len(sp.Repositories) > 0 || slices.ContainsFunc(sp.Contexts, func(c *spec.Context) bool { return c.Git != nil || c.HTTP != nil })
+	return len(sp.Bases)+len(sp.Repositories)+len(sp.Fetched) > 0 || slices.ContainsFunc(sp.Contexts, func(c *spec.Context) bool { return c.Git != nil || c.HTTP != nil })
 }
 
 // resolve asks the world for what the lock lacks, and shows that it does:

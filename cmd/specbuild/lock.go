@@ -69,6 +69,7 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 		policy = pin.UpgradePolicy{Names: args[:1]}
 		args = args[1:]
 	}
+	f.specFlags.upgrade = &policy
 	f.engineFlags.compression, f.engineFlags.sandbox = "gzip", "native"
 	w, err := c.newWorld(&f.engineFlags)
 	if err != nil {

@@ -19,11 +19,15 @@ import (
 )
 
 // remoteResolver asks for the lock what contexts that lie elsewhere are now.
-type remoteResolver struct{ *world }
+type remoteResolver struct {
+	*world
+	asked *answers
+}
 
 // Commit is the commit that a ref is now; nothing is fetched.
 func (r remoteResolver) Commit(ctx context.Context, url, ref string) (string, error) {
-	commit, err := r.git.Resolve(ctx, url, ref)
+	key := "git " + pin.GitNeed{URL: url, Ref: ref}.Key()
+	commit, err := r.asked.once(key, func() (string, error) { return r.git.Resolve(ctx, url, ref) })
 	var unknown *vcs.RefError
 	if errors.As(err, &unknown) {
 		if name, ok := eval.Closest(unknown.Ref, unknown.Names); ok {
@@ -31,6 +35,11 @@ func (r remoteResolver) Commit(ctx context.Context, url, ref string) (string, er
 		}
 	}
 	return commit, err
+}
+
+// Module is the digest of a published module now.
+func (r remoteResolver) Module(ctx context.Context, ref string) (string, error) {
+	return r.asked.once("module "+ref, func() (string, error) { return r.registry.ResolveModule(ctx, ref) })
 }
 
 // maxFile bounds what a URL may give, in bytes.

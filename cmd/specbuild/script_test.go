@@ -34,7 +34,9 @@ func TestScript(t *testing.T) {
 			e.Defer(archive.close)
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"archive": archiveCommand},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"archive": archiveCommand, "registry": registryCommand, "replace": replaceCommand,
+		},
 		Condition: func(cond string) (bool, error) {
 			switch cond {
 			case "root":

@@ -49,6 +49,7 @@ type world struct {
 	git      *vcs.Client
 	own      fetch.Network // the user's configuration
 	network  fetch.Network // what is in force
+	asked    *answers      // of the command: what was asked of the world once
 	machine  *machine
 	contexts *source.View // of the spec that was compiled last: planned and built from one look
 }
@@ -68,7 +69,7 @@ func (c *cli) newWorld(f *engineFlags) (*world, error) {
 		store.Close()
 		return nil, err
 	}
-	w := &world{store: store, machine: m}
+	w := &world{store: store, machine: m, asked: &c.asked}
 	if w.own, err = c.ownNetwork(); err == nil {
 		err = w.connect(fetch.Network{})
 	}
@@ -96,7 +97,7 @@ func (w *world) engine(f engineFlags) *local.Engine {
 
 // resolvers answer what the lock lacks.
 func (w *world) resolvers() pin.Resolvers {
-	return pin.Resolvers{Registry: &baseResolver{w}, Packages: w.debian(), Remotes: remoteResolver{w}}
+	return pin.Resolvers{Registry: &baseResolver{w}, Packages: w.debian(), Remotes: remoteResolver{w, w.asked}}
 }
 
 // baseResolver reads bases from registries and layouts for the lock.

@@ -38,7 +38,7 @@ func Pack(dir string) (archive []byte, names []string, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("packing a module: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	p := packer{root: root}
 	zw := gzip.NewWriter(&p.out)
 	p.tw = tar.NewWriter(zw)
@@ -134,7 +134,7 @@ func Unpack(r io.Reader, dir string) error {
 	if err != nil {
 		return fmt.Errorf("unpacking a module: %w", err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	zr, err := gzip.NewReader(r)
 	if err != nil {
 		return fmt.Errorf("unpacking a module: %w", err)

@@ -26,6 +26,7 @@ const (
 	kindClosure = "closure"
 	kindGit     = "git"
 	kindHTTP    = "http"
+	kindModule  = "module"
 )
 
 // Encode writes the lock: one line a fact, sorted bytewise, so that it

@@ -21,6 +21,7 @@ type Lock struct {
 	Repositories map[string]Repository // by Repo.Key
 	Git          map[string]string     // commits, by GitNeed.Key
 	HTTP         map[string]File       // by URL
+	Modules      map[string]string     // digests of published modules, by reference
 }
 
 // Base is what is known of an image that others build on.
@@ -159,6 +160,8 @@ func (l Lock) clone() Lock {
 	}
 	out.Git, out.HTTP = map[string]string{}, map[string]File{}
 	maps.Copy(out.Git, l.Git)
+	out.Modules = map[string]string{}
+	maps.Copy(out.Modules, l.Modules)
 	maps.Copy(out.HTTP, l.HTTP)
 	return out
 }

@@ -17,10 +17,13 @@ type Needs struct {
 	Closures []ClosureNeed // a closure after those that it lies on
 	Git      []GitNeed     // by key, one each
 	HTTP     []HTTPNeed    // by URL, one each
+	Modules  []ModuleNeed  // by reference, one each
 }
 
 // Empty reports whether a plan looks nothing up.
-func (n Needs) Empty() bool { return len(n.Bases)+len(n.Closures)+len(n.Git)+len(n.HTTP) == 0 }
+func (n Needs) Empty() bool {
+	return len(n.Bases)+len(n.Closures)+len(n.Git)+len(n.HTTP)+len(n.Modules) == 0
+}
 
 // BaseNeed is a base that something is built from or copied from.
 type BaseNeed struct {

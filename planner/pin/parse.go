@@ -112,6 +112,8 @@ func (p *parser) line(line string) {
 		p.closure(f[1], f[2], f[3:])
 	case kindGit:
 		p.commit(f[1], f[3:])
+	case kindModule:
+		p.module(f[1], f[3:])
 	case kindHTTP:
 		p.download(f[1], f[3:])
 	default:

@@ -36,18 +36,27 @@ type HTTPNeed struct {
 	Range diag.Range // of the first block that asks
 }
 
+// ModuleNeed is a published module that a spec calls.
+type ModuleNeed struct {
+	Ref   string     // registry/repository:tag, and the key in the lock
+	Names []string   // of the module blocks, for --upgrade
+	Range diag.Range // of the first block that asks
+}
+
 // File is what a URL gave.
 type File struct {
 	SHA256 string // hexadecimal
 	Size   int64  // bytes
 }
 
-// Remotes answers what contexts that lie elsewhere are now.
+// Remotes answers what contexts and modules that lie elsewhere are now.
 type Remotes interface {
 	// Commit is the whole id of the commit that a ref is; "" is HEAD.
 	Commit(ctx context.Context, url, ref string) (string, error)
 	// File fetches what a URL gives.
 	File(ctx context.Context, url string) (File, error)
+	// Module is the digest of the module that a reference is now.
+	Module(ctx context.Context, ref string) (string, error)
 }
 
 // AddGit adds a ref, or its names to what is needed of it.
@@ -72,7 +81,21 @@ func (n *Needs) AddHTTP(h HTTPNeed) {
 	n.HTTP[i].Names = union(n.HTTP[i].Names, h.Names)
 }
 
+// AddModule adds a published module, or its names to what is needed of it.
+func (n *Needs) AddModule(m ModuleNeed) {
+	i, ok := slices.BinarySearchFunc(n.Modules, m.Ref, func(x ModuleNeed, ref string) int { return cmp.Compare(x.Ref, ref) })
+	if !ok {
+		m.Names = union(nil, m.Names)
+		n.Modules = slices.Insert(n.Modules, i, m)
+		return
+	}
+	n.Modules[i].Names = union(n.Modules[i].Names, m.Names)
+}
+
 func (n *Needs) addRemotes(o Needs) {
+	for _, m := range o.Modules {
+		n.AddModule(m)
+	}
 	for _, g := range o.Git {
 		n.AddGit(g)
 	}
@@ -90,6 +113,9 @@ func (n Needs) contexts() []string {
 	for _, h := range n.HTTP {
 		out = append(out, h.Names...)
 	}
+	for _, m := range n.Modules {
+		out = append(out, m.Names...)
+	}
 	return out
 }
 
@@ -102,6 +128,11 @@ func (l Lock) missingRemotes(ds *diag.List, n Needs) {
 	for _, h := range n.HTTP {
 		if l.HTTP[h.URL].SHA256 == "" {
 			stale(ds, h.Range, kindHTTP+" "+h.URL, "")
+		}
+	}
+	for _, m := range n.Modules {
+		if l.Modules[m.Ref] == "" {
+			stale(ds, m.Range, kindModule+" "+m.Ref, "")
 		}
 	}
 }
@@ -119,7 +150,12 @@ func (l Lock) otherRef(g GitNeed) string {
 
 // onlyRemotes takes over from old what is needed.
 func (l *Lock) onlyRemotes(old Lock, n Needs) {
-	l.Git, l.HTTP = map[string]string{}, map[string]File{}
+	l.Git, l.HTTP, l.Modules = map[string]string{}, map[string]File{}, map[string]string{}
+	for _, m := range n.Modules {
+		if digest, ok := old.Modules[m.Ref]; ok {
+			l.Modules[m.Ref] = digest
+		}
+	}
 	for _, g := range n.Git {
 		if c, ok := old.Git[g.Key()]; ok {
 			l.Git[g.Key()] = c
@@ -139,6 +175,9 @@ func (l Lock) summarizeRemotes(out map[string]string) {
 	for url, f := range l.HTTP {
 		out[kindHTTP+" "+url] = "sha256:" + f.SHA256
 	}
+	for ref, digest := range l.Modules {
+		out[kindModule+" "+ref] = digest
+	}
 }
 
 func (w *writer) remotes(l Lock) {
@@ -147,6 +186,9 @@ func (w *writer) remotes(l Lock) {
 	}
 	for url, f := range l.HTTP {
 		w.line(kindHTTP, url, noPlatform, f.SHA256, fmt.Sprint(f.Size))
+	}
+	for ref, digest := range l.Modules {
+		w.line(kindModule, ref, noPlatform, digest)
 	}
 }
 
@@ -165,6 +207,23 @@ func (p *parser) commit(key string, v []string) {
 		p.lock.Git = map[string]string{}
 	}
 	p.lock.Git[key] = old
+}
+
+// module reads the line of a published module.
+func (p *parser) module(ref string, v []string) {
+	if !p.want(v, 1) {
+		return
+	}
+	if hex, ok := strings.CutPrefix(v[0], "sha256:"); !ok || !isHex(hex) {
+		p.fail("%q is no digest", clip(v[0]))
+		return
+	}
+	old := p.lock.Modules[ref]
+	p.set(&old, v[0])
+	if p.lock.Modules == nil {
+		p.lock.Modules = map[string]string{}
+	}
+	p.lock.Modules[ref] = old
 }
 
 // download reads the line of a URL.
@@ -204,6 +263,11 @@ func (u *updater) remotes(ctx context.Context, n Needs) {
 			ask = append(ask, func() { u.http(ctx, h) })
 		}
 	}
+	for _, m := range n.Modules {
+		if u.lock.Modules[m.Ref] == "" || u.upgrade.names(m.Names) {
+			ask = append(ask, func() { u.module(ctx, m) })
+		}
+	}
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, parallel)
 	for _, do := range ask {
@@ -228,6 +292,20 @@ func (u *updater) git(ctx context.Context, g GitNeed) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.lock.Git[g.Key()] = commit
+}
+
+func (u *updater) module(ctx context.Context, m ModuleNeed) {
+	digest, err := "", errNoResolver
+	if u.resolvers.Remotes != nil {
+		digest, err = u.resolvers.Remotes.Module(ctx, m.Ref)
+	}
+	if err != nil {
+		u.report(m.Range, "The module cannot be resolved", sentence(m.Ref, err))
+		return
+	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.lock.Modules[m.Ref] = digest
 }
 
 func (u *updater) http(ctx context.Context, h HTTPNeed) {

@@ -19,6 +19,7 @@ type answers struct {
 	asked   map[string]int
 	commits map[string]string
 	files   map[string]pin.File
+	modules map[string]string
 }
 
 func (a *answers) ask(what string) {
@@ -46,6 +47,16 @@ func (a *answers) File(_ context.Context, url string) (pin.File, error) {
 	return pin.File{}, errors.New("server answered 404 Not Found")
 }
 
+func (a *answers) Module(_ context.Context, ref string) (string, error) {
+	a.ask(ref)
+	if d, ok := a.modules[ref]; ok {
+		return d, nil
+	}
+	return "", errors.New("the registry has no such image")
+}
+
+const template = "registry.example.com/modules/app:1"
+
 const repo, file = "https://git.example.com/x.git", "https://example.com/a b.tar.gz"
 
 func remoteNeeds() pin.Needs {
@@ -54,7 +65,8 @@ func remoteNeeds() pin.Needs {
 	n.AddGit(pin.GitNeed{URL: repo, Ref: "v1", Names: []string{"tools"}})
 	n.AddGit(pin.GitNeed{URL: repo, Ref: "v1", Names: []string{"again"}})
 	n.AddHTTP(pin.HTTPNeed{URL: file, Names: []string{"data"}})
-	n.AddHTTP(pin.HTTPNeed{URL: file, Names: []string{"data"}})
+	n.AddModule(pin.ModuleNeed{Ref: template, Names: []string{"app"}})
+	n.AddModule(pin.ModuleNeed{Ref: template, Names: []string{"other"}})
 	return n
 }
 
@@ -62,23 +74,25 @@ func world() *answers {
 	return &answers{
 		commits: map[string]string{repo + "#": strings.Repeat("a1", 20), repo + "#v1": strings.Repeat("b2", 32)},
 		files:   map[string]pin.File{file: {SHA256: strings.Repeat("c3", 32), Size: 17}},
+		modules: map[string]string{template: "sha256:" + strings.Repeat("e5", 32)},
 	}
 }
 
 func TestRemotesAreAskedOnceAndKept(t *testing.T) {
 	t.Parallel()
 	a := world()
-	if missing := (pin.Lock{}).Missing(remoteNeeds()); len(missing) != 3 || !strings.Contains(missing[0].Detail, "Run `specbuild lock`") {
+	if missing := (pin.Lock{}).Missing(remoteNeeds()); len(missing) != 4 || !strings.Contains(missing[0].Detail, "Run `specbuild lock`") {
 		t.Errorf("missing: %v", missing)
 	}
 	lock, changes, ds := pin.Update(t.Context(), pin.Lock{}, remoteNeeds(), pin.Resolvers{Remotes: a}, pin.UpgradePolicy{})
-	if len(ds) > 0 || len(changes) != 3 {
+	if len(ds) > 0 || len(changes) != 4 {
 		t.Fatalf("%v %v", ds, changes)
 	}
 	want := `specbuild-lock 1
 git https://git.example.com/x.git#HEAD - ` + strings.Repeat("a1", 20) + `
 git https://git.example.com/x.git#v1 - ` + strings.Repeat("b2", 32) + `
 http "https://example.com/a b.tar.gz" - ` + strings.Repeat("c3", 32) + ` 17
+module registry.example.com/modules/app:1 - sha256:` + strings.Repeat("e5", 32) + `
 `
 	if d := cmp.Diff(want, string(lock.Encode())); d != "" {
 		t.Error(d)
@@ -113,6 +127,11 @@ func TestUpgradeAsksForTheNamedContext(t *testing.T) {
 	if len(ds) > 0 || len(changes) != 1 || changes[0].What != "git "+repo+"#v1" {
 		t.Errorf("%v %v", ds, changes)
 	}
+	a.modules[template] = "sha256:" + strings.Repeat("f6", 32)
+	_, changes, ds = pin.Update(t.Context(), old, remoteNeeds(), pin.Resolvers{Remotes: a}, pin.UpgradePolicy{Names: []string{"other"}})
+	if len(ds) > 0 || len(changes) != 1 || changes[0].What != "module "+template {
+		t.Errorf("%v %v", ds, changes)
+	}
 	if now.Git[repo+"#v1"] != strings.Repeat("d4", 20) || old.Git[repo+"#v1"] == now.Git[repo+"#v1"] {
 		t.Error("the new lock has the old commit, or the old lock was changed")
 	}
@@ -126,12 +145,13 @@ func TestRemotesThatDoNotAnswerAreReportedAtTheirBlocks(t *testing.T) {
 	}
 	n.AddGit(pin.GitNeed{URL: repo, Ref: "v2", Range: at(3)})
 	n.AddHTTP(pin.HTTPNeed{URL: "https://example.com/none", Range: at(9)})
+	n.AddModule(pin.ModuleNeed{Ref: "registry.example.com/none:1", Range: at(12)})
 	_, _, ds := pin.Update(t.Context(), pin.Lock{}, n, pin.Resolvers{Remotes: world()}, pin.UpgradePolicy{})
-	if len(ds) != 2 || ds[0].Range.Start.Line != 3 || ds[1].Range.Start.Line != 9 || !strings.Contains(ds[0].Detail, repo) || !strings.Contains(ds[1].Detail, "404") {
+	if len(ds) != 3 || ds[2].Range.Start.Line != 12 || ds[0].Range.Start.Line != 3 || ds[1].Range.Start.Line != 9 || !strings.Contains(ds[0].Detail, repo) || !strings.Contains(ds[1].Detail, "404") {
 		t.Errorf("%v", ds)
 	}
 	_, _, ds = pin.Update(t.Context(), pin.Lock{}, n, pin.Resolvers{}, pin.UpgradePolicy{})
-	if len(ds) != 2 {
+	if len(ds) != 3 {
 		t.Errorf("nobody to ask: %v", ds)
 	}
 }
@@ -150,12 +170,14 @@ func TestDamagedLinesOfRemotes(t *testing.T) {
 	sum, commit := strings.Repeat("c3", 32), strings.Repeat("a1", 20)
 	for line, want := range map[string]string{
 		"git k - xyz": "no commit",
-		"git k - " + commit + "\ngit k - " + strings.Repeat("b2", 20): "said otherwise",
-		"git k - " + commit + " more":                                 "2 values",
-		"http u - " + sum:                                             "1 values",
-		"http u - abc 1":                                              "no sha256",
-		"http u - " + sum + " -1":                                     "no number",
-		"http u - " + sum + " 1\nhttp u - " + sum + " 2":              "said otherwise",
+		"git k - " + commit + "\ngit k - " + strings.Repeat("b2", 20):                  "said otherwise",
+		"git k - " + commit + " more":                                                  "2 values",
+		"module m - sha256:abc":                                                        "no digest",
+		"module m - sha256:" + sum + "\nmodule m - sha256:" + strings.Repeat("d4", 32): "said otherwise",
+		"http u - " + sum:                                                              "1 values",
+		"http u - abc 1":                                                               "no sha256",
+		"http u - " + sum + " -1":                                                      "no number",
+		"http u - " + sum + " 1\nhttp u - " + sum + " 2":                               "said otherwise",
 	} {
 		_, ds := pin.Parse("specbuild.lock", []byte("specbuild-lock 1\n"+line+"\n"))
 		if len(ds) != 1 || !strings.Contains(ds[0].Detail, want) {
