@@ -293,6 +293,7 @@ func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {
 		}
 		if d := e.draft(addr, target); d != nil {
 			a := b.answer(e, d, target)
+			a.diags = inItsSyntax(a.diags)
 			e.memo[key] = a
 			return a.body, a.diags
 		}

@@ -17,11 +17,11 @@ import (
 	"github.com/specbuild/specbuild/spec/spectest"
 )
 
-// asYAML is an archive with its specs in the other syntax.
-func asYAML(t *testing.T, a *txtar.Archive) *txtar.Archive {
+// translated is an archive with its specs in the other syntax.
+func translated(t *testing.T, a *txtar.Archive) *txtar.Archive {
 	t.Helper()
 	out := &txtar.Archive{Comment: a.Comment}
-	translated := 0
+	specs := 0
 	for _, f := range a.Files {
 		if isSpec(path.Base(f.Name)) {
 			text, err := spectest.YAML(f.Name, f.Data, Grammar())
@@ -29,11 +29,11 @@ func asYAML(t *testing.T, a *txtar.Archive) *txtar.Archive {
 				text = f.Data // nobody is to read it, in either syntax
 			}
 			f = txtar.File{Name: strings.TrimSuffix(f.Name, ".hcl") + ".yaml", Data: text}
-			translated++
+			specs++
 		}
 		out.Files = append(out.Files, f)
 	}
-	if translated == 0 {
+	if specs == 0 {
 		t.Error("the archive has no spec")
 	}
 	return out
@@ -56,7 +56,7 @@ func TestBodiesInYAML(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			a = asYAML(t, a)
+			a = translated(t, a)
 			compareArchive(t, file, a)
 			if t.Failed() {
 				t.Logf("%s", txtar.Format(a))
@@ -87,7 +87,7 @@ func TestWorkspacesInYAML(t *testing.T) {
 		told++
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
 			t.Parallel()
-			workspaceStory(t, file, asYAML(t, a))
+			workspaceStory(t, file, translated(t, a))
 		})
 	}
 	if told < 5 {
@@ -166,12 +166,39 @@ func TestScriptsInYAML(t *testing.T) {
 				return
 			}
 			want := everything(t, s, dir)
-			s, l, dir = load(asYAML(t, a))
+			s, l, dir = load(translated(t, a))
 			noDiagnostics(t, l)
 			compared.Add(1)
 			if diff := cmp.Diff(want, everything(t, s, dir)); diff != "" {
 				t.Errorf("the two syntaxes differ (-hcl +yaml):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Messages are in the words of the file that they are about.
+func TestMessagesSpeakTheSyntaxOfTheFile(t *testing.T) {
+	t.Parallel()
+	for detail, want := range map[string]string{
+		`another is declared by variable "name" { … }.`:              "another is declared by `variable: {name: {…}}`.",
+		`Declare it by locals { name = … } in this folder.`:          "Declare it by `locals: {name: …}` in this folder.",
+		`write source = ["…"]. Only in stages`:                       `write source: ["…"]. Only in stages`,
+		`mount it by mount "ssh" { agent = secret.agent }.`:          "mount it by `- ssh: {agent: secret.agent}`.",
+		`declare it with ssh = true, or mount it by mount "secret".`: "declare it with ssh: true, or mount it by `- secret: {…}` in `mounts:`.",
+		`No health check is healthcheck { none = true }.`:            "No health check is `healthcheck: {none: true}`.",
+		`the unquoted 1.20 would become "1.2"; write "1.20".`:        `the unquoted 1.20 would become "1.2"; write "1.20".`,
+		`labels = { "org.opencontainers.image.authors" = "…" }`:      `labels: { "org.opencontainers.image.authors" = "…" }`,
+		`write user "name" { … }.`:                                   "write `- user: {name: {…}}`.",
+		`write env = …, with an equals sign.`:                        `write env: ….`,
+		`There is no mount "cahce"`:                                  `There is no mount "cahce"`,
+		`a == b, and script = file("build.sh"), is taken as it is.`:  `a == b, and script: ${file("build.sh")}, is taken as it is.`,
+	} {
+		if got := asYAML(detail); got != want {
+			t.Errorf("%s\n got %s\nwant %s", detail, got, want)
+		}
+		l := diag.List{{Range: diag.Range{File: "a/image.hcl"}, Detail: detail}, {Range: diag.Range{File: "a/image.yaml"}, Detail: detail}}
+		if l = inItsSyntax(l); l[0].Detail != detail || l[1].Detail != want {
+			t.Errorf("got %v", l)
+		}
 	}
 }
