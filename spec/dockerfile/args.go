@@ -16,6 +16,7 @@ type variable struct {
 	comments []string
 	line     int
 	used     bool
+	told     bool // it was said that nothing uses it
 	// asked is the local by which it is named if its default is computed: a
 	// variable's own default is a constant.
 	asked string
@@ -209,6 +210,9 @@ func (im *importer) variableBlocks() []item {
 func (im *importer) unusedArgs(st *stage) {
 	for _, a := range st.args {
 		if !*a.used {
+			if a.v != nil {
+				a.v.told = true
+			}
 			im.note(a.line, Dropped, "ARG %s: nothing in the stage names it. A program that reads it from the environment needs it in the `env` of its step.", a.name)
 		}
 	}

@@ -130,8 +130,11 @@ func (st *stage) copyStep(t *transfer, sources []text, from string) {
 	}
 	s.toRef = t.to
 	var list2 []string
-	for _, src := range sources {
-		list2 = append(list2, st.source(t, src).hcl())
+	for i, src := range sources {
+		if !st.isFolder(t.to) {
+			sources[i] = st.im.onlyMatch(src, t.local)
+		}
+		list2 = append(list2, st.source(t, sources[i]).hcl())
 	}
 	list2 = slices.Compact(list2)
 	switch {
@@ -140,8 +143,11 @@ func (st *stage) copyStep(t *transfer, sources []text, from string) {
 	case list2[0] != `"."` || st.image:
 		b.setNeeded("source", list2[0])
 	}
-	if !t.folder && (t.parents || hasPattern(sources)) {
+	if t.parents || hasPattern(sources) {
 		s.toRef = slashed(t.to, t.to.now()+"/")
+	}
+	if now := t.to.now(); !t.parents && hasPattern(sources) && !st.isFolder(t.to) {
+		b.comments = append(b.comments, st.im.todo(b.line, "Docker makes %s of the one file that %s matches; a pattern goes into a folder here: name the file", now, sources[0].now()))
 	}
 	st.attributes(b, t)
 }
@@ -189,8 +195,32 @@ func (st *stage) mode(b *block, t *transfer, w text) {
 	b.set("mode", quote(strings.Repeat("0", 4-len(digits))+digits))
 }
 
+// onlyMatch is the one file that a pattern matches, if the context is there to
+// look.
+func (im *importer) onlyMatch(t text, local bool) text {
+	s, ok := t.constant()
+	if !ok || !local || im.opts.Context == nil || !hasPattern([]text{t}) {
+		return t
+	}
+	found, err := fs.Glob(im.opts.Context, strings.TrimPrefix(path.Clean("/"+s), "/"))
+	if err != nil || len(found) != 1 {
+		return t
+	}
+	return literal(globEscape(found[0]))
+}
+
 func hasPattern(sources []text) bool {
-	return slices.ContainsFunc(sources, func(t text) bool { return strings.ContainsAny(t.now(), "*?[") })
+	return slices.ContainsFunc(sources, func(t text) bool {
+		s := t.now()
+		for i := 0; i < len(s); i++ {
+			if s[i] == '\\' {
+				i++
+			} else if strings.IndexByte("*?[", s[i]) >= 0 {
+				return true
+			}
+		}
+		return false
+	})
 }
 
 // source is a path or glob from the root of what is copied from.

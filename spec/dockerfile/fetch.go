@@ -8,6 +8,7 @@ import (
 // fetches reports whether a command reaches for the network. Docker gives all
 // of them one; here a step says so. prepared is true after `go mod download`.
 func (c call) fetches(prepared bool) bool {
+	c.name = strings.TrimPrefix(c.name, "xx-") // cross-compiling wrappers
 	sub := c.subcommand()
 	is := func(words ...string) bool { return slices.Contains(words, sub) }
 	has := func(words ...string) bool {
@@ -127,4 +128,23 @@ func (c call) quiet() bool {
 		useradd adduser groupadd addgroup usermod groupmod userdel deluser passwd update-ca-certificates ldconfig strip sha256sum sha512sum
 		md5sum dpkg setcap getent locale-gen localedef a2enmod a2ensite a2dissite docker-php-ext-enable docker-php-ext-configure exit mktemp
 		if then fi umask which type command uname arch dpkg-reconfigure unset trap`), c.name)
+}
+
+// deaf reports whether a command surely reads no variable of the environment
+// but those that [implicit] knows.
+func (c call) deaf() bool {
+	return c.quiet() || managerOf(c.name) != "" || slices.Contains(strings.Fields(`curl wget git pip pip3 npm yarn pnpm go cargo gem bundle composer
+		docker-php-ext-install pecl gpg a2enmod rustup corepack`), c.name) && !c.opaque()
+}
+
+// opaque reports whether a command may read any variable: it runs what the
+// project brings along.
+func (c call) opaque() bool {
+	switch c.name {
+	case "make", "gmake", "cmake", "ninja", "just", "task", "bazel", "meson", "ant", "rake", "earthly", "mage":
+		return true
+	case "npm", "yarn", "pnpm", "bun":
+		return slices.Contains(c.args, "run") || slices.Contains(c.args, "build")
+	}
+	return c.local || strings.HasPrefix(c.name, "xx-")
 }

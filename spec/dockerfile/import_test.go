@@ -10,11 +10,11 @@ import (
 	"testing"
 	"testing/fstest"
 
-	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 var update = flag.Bool("update", false, "write what Import gives into the archives of testdata")
@@ -127,7 +127,7 @@ func writeStory(t *testing.T, file string, s *story, files map[string]string) {
 func wrong(t testing.TB, hcl []byte) diag.List {
 	t.Helper()
 	var out diag.List
-	if formatted := hclwrite.Format(hcl); !bytes.Equal(formatted, hcl) {
+	if formatted, _ := format.Format("image.hcl", hcl); !bytes.Equal(formatted, hcl) {
 		out.Errorf(diag.Range{}, "Not formatted", "%s", formatted)
 	}
 	dir := t.TempDir()

@@ -45,7 +45,7 @@ func knownImage(name string) image {
 	case "nginx":
 		im.users["nginx"] = "101:101"
 	case "php":
-		im.workdir = "/var/www/html"
+		im.workdir, im.env = "/var/www/html", [][2]string{{"PHP_INI_DIR", "/usr/local/etc/php"}}
 		if alpine {
 			im.users["www-data"] = "82:82"
 		}

@@ -263,11 +263,14 @@ func (st *stage) stepEnv(s *step, env []pair, read map[string]bool, calls []call
 	has := func(name string) bool {
 		return slices.ContainsFunc(env, func(p pair) bool { return p.key == name })
 	}
-	quiet := !slices.ContainsFunc(calls, func(c call) bool { return !c.quiet() }) && len(calls) > 0
+	any := func(f func(call) bool) bool { return len(calls) == 0 || slices.ContainsFunc(calls, f) }
+	quiet := !any(func(c call) bool { return !c.quiet() })
+	deaf := !any(func(c call) bool { return !c.deaf() })
+	opaque := slices.ContainsFunc(calls, call.opaque)
 	for _, a := range st.args {
 		b, there := s.at.scope[a.name]
 		_, isEnv := s.at.env[a.name]
-		if !there || isEnv || has(a.name) || b.line != a.line || !read[a.name] && (quiet || !implicit(a.name)) {
+		if !there || isEnv || has(a.name) || b.line != a.line || !read[a.name] && !opaque && (quiet || !implicit(a.name)) {
 			continue
 		}
 		v, _ := s.at.scope.get(a.name)
@@ -281,7 +284,7 @@ func (st *stage) stepEnv(s *step, env []pair, read map[string]bool, calls []call
 		}
 		then, set := s.at.env[name]
 		switch {
-		case set && then.equal(st.env[name]), quiet && !read[name]:
+		case set && then.equal(st.env[name]), !read[name] && (quiet || deaf && !implicit(name)):
 		case set:
 			env = append(env, pair{key: name, value: then.hcl()})
 		default:

@@ -318,6 +318,9 @@ func setsErrexit(st *syntax.Stmt) bool {
 type call struct {
 	name string
 	args []string
+	// local is true for a program that is named by a path: most often a script
+	// of the project.
+	local bool
 }
 
 // unknownWord stands for a word that only the run knows.
@@ -353,6 +356,7 @@ func (s script) calls() []call {
 func callOf(words []string) []call {
 	for len(words) > 0 {
 		name := path.Base(words[0])
+		this := call{name, words[1:], strings.Contains(words[0], "/") && !strings.HasPrefix(words[0], "/usr/") && !strings.HasPrefix(words[0], "/bin/")}
 		switch name {
 		case "sudo", "env", "exec", "command", "time", "nice", "nohup", "xargs", "eval", "timeout", "gosu", "su-exec":
 			words = words[1:]
@@ -362,10 +366,10 @@ func callOf(words []string) []call {
 			continue
 		case "sh", "bash", "dash", "ash":
 			if i := slices.Index(words, "-c"); i > 0 && i+1 < len(words) {
-				return append([]call{{name, words[1:]}}, parseScript(words[i+1], []string{name, "-c"}).calls()...)
+				return append([]call{this}, parseScript(words[i+1], []string{name, "-c"}).calls()...)
 			}
 		}
-		return []call{{name, words[1:]}}
+		return []call{this}
 	}
 	return nil
 }

@@ -214,7 +214,7 @@ func (st *stage) simplePiece(s *syntax.Stmt) (piece, bool) {
 	if p, ok := packagePiece(name, words[1:]); ok {
 		return p, true
 	}
-	if a, ok := accountOf(name, words[1:]); ok {
+	if a, ok := accountOf(name, words[1:]); ok && (!a.nogroup || len(st.groups) == 1) {
 		return piece{kind: accountPiece, account: a}, true
 	}
 	return piece{}, false
@@ -327,6 +327,7 @@ type account struct {
 	others      []string
 	home, shell string
 	noHome      bool
+	nogroup     bool
 }
 
 // accountOf understands useradd, adduser of Debian and of busybox, groupadd
@@ -398,7 +399,8 @@ func (a *account) options(program string, args []string) bool {
 		}
 	}
 	// Without a group, a system user of adduser is put into nogroup.
-	return !system || a.main != "" || a.gid != "" || slices.Contains(args, "--group")
+	a.nogroup = system && a.main == "" && a.gid == "" && !slices.Contains(args, "--group")
+	return true
 }
 
 func (a *account) setGroup(s string) {
@@ -427,6 +429,10 @@ func (st *stage) addAccount(cmd instructions.Command, a *account) {
 		st.groups = append(st.groups, *a)
 		st.accounts[a.name] = true
 		return
+	}
+	if a.nogroup {
+		a.main = st.groups[0].name
+		st.im.note(firstLine(cmd.Location()), Changed, "User %s is in the group %s; adduser puts a system user without a group into nogroup.", a.name, a.main)
 	}
 	own := slices.IndexFunc(st.groups, func(g account) bool { return g.name == a.main || a.main == "" && g.gid == a.gid })
 	group, gid := "", ""
@@ -461,5 +467,9 @@ func (st *stage) addAccount(cmd instructions.Command, a *account) {
 		b.set("groups", list(quoteAll(a.others)))
 	}
 	st.accounts[a.name] = true
-	st.im.note(b.line, Changed, "User %s is made by specbuild: its home is 0750, its shell nologin where none is said, and nothing of /etc/skel is in it.", a.name)
+	more := ""
+	if a.noHome {
+		more = " --no-create-home is not kept."
+	}
+	st.im.note(b.line, Changed, "User %s is made by specbuild: its home is made too, 0750 and without files of /etc/skel, and its shell is nologin where none is said.%s", a.name, more)
 }

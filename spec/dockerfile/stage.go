@@ -101,7 +101,7 @@ func (im *importer) convert(stages []instructions.Stage, global []instructions.A
 		st.convert()
 	}
 	for _, v := range im.variables {
-		if !v.used {
+		if !v.used && !v.told {
 			im.note(v.line, Dropped, "ARG %s: nothing names it.", v.arg)
 		}
 	}

@@ -1,11 +1,10 @@
 package dockerfile
 
 import (
-	"bytes"
 	"slices"
 	"strings"
 
-	"github.com/hashicorp/hcl/v2/hclwrite"
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // block is a block of the spec that is being written. Items are written in
@@ -182,20 +181,12 @@ func apart(it item) bool {
 	return false
 }
 
-// render writes the blocks in the one form that `specbuild fmt` would give.
-// The formatter moves blanks within lines only, so places stay right.
+// render writes the blocks as `specbuild fmt` would. That moves blanks within
+// lines only, so places stay right.
 func render(items []item) []byte {
 	var p page
 	p.items(0, items)
-	out := []byte(strings.Join(p.lines, "\n") + "\n")
-	const settled = 4 // it needs one pass; two have been seen to differ on comments
-	for range settled {
-		next := hclwrite.Format(out)
-		if bytes.Equal(next, out) {
-			break
-		}
-		out = next
-	}
+	out, _ := format.Format("image.hcl", []byte(strings.Join(p.lines, "\n")+"\n"))
 	return out
 }
 
