@@ -83,7 +83,7 @@ func (ld *loader) read() bool {
 				ld.roots = append(ld.roots, &root{folder: f, found: true})
 				if f != nil && len(f.files) == 0 {
 					dir := ld.shown(f.absolute(rel))
-					ld.diags.Errorf(diag.Range{File: dir}, "Spec not found", "There is no image.hcl and no NAME.image.hcl in %s.", dir)
+					ld.diags.Errorf(diag.Range{File: dir}, "Spec not found", "There is no image.hcl or NAME.image.hcl, nor either in YAML, in %s.", dir)
 				}
 			}
 			ld.roots[n].found = ld.roots[n].found && r.pattern

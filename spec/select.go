@@ -72,7 +72,7 @@ func (ld *loader) argument(arg string) {
 	case isSpec(filepath.Base(full)) || isYAML(filepath.Base(full)):
 		ld.requests = append(ld.requests, request{text: shown, dir: filepath.Dir(full), file: ld.shown(full)})
 	default:
-		ld.diags.Errorf(at, "Not a spec", "A spec is called image.hcl or NAME.image.hcl; %q is not. Name such a file, or its folder.", shown)
+		ld.diags.Errorf(at, "Not a spec", "A spec is called image.hcl or NAME.image.hcl, or in YAML image.yaml or NAME.image.yaml; %q is not. Name such a file, or its folder.", shown)
 	}
 }
 

@@ -27,11 +27,13 @@ var (
 	byMountForm   = pattern(`\bby mount "([a-z]+)"`)
 	blockForm     = pattern(`\b(locals|healthcheck|workspace|validation|resources|expect|budget|copy|run|content) \{ ([^{}]*) \}`)
 	callForm      = pattern(`\b([a-z][a-z0-9_]*) = ([a-z]+\("[^")]*"\))`)
+	referenceForm = pattern(`(a reference is needed, not the string )"([a-z]+\.[a-z0-9_.-]+)"`)
 	attributeForm = pattern(`\b([a-z][a-z0-9_]*) = (["\[{…0-9a-z])`)
 )
 
 // asYAML is a message's detail with its forms turned.
 func asYAML(detail string) string {
+	detail = referenceForm().ReplaceAllString(detail, "$1\"$2\"; write $${$2}")
 	if !strings.ContainsAny(detail, "={") && !strings.Contains(detail, " by mount ") {
 		return detail
 	}

@@ -191,6 +191,7 @@ func TestMessagesSpeakTheSyntaxOfTheFile(t *testing.T) {
 		`write user "name" { … }.`:                                   "write `- user: {name: {…}}`.",
 		`write env = …, with an equals sign.`:                        `write env: ….`,
 		`There is no mount "cahce"`:                                  `There is no mount "cahce"`,
+		`default: a reference is needed, not the string "base.b".`:   `default: a reference is needed, not the string "base.b"; write ${base.b}.`,
 		`a == b, and script = file("build.sh"), is taken as it is.`:  `a == b, and script: ${file("build.sh")}, is taken as it is.`,
 	} {
 		if got := asYAML(detail); got != want {
