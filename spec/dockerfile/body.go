@@ -68,7 +68,7 @@ func (st *stage) instruction(cmd instructions.Command) {
 	case *instructions.WorkdirCommand:
 		st.changeWorkdir(c)
 	case *instructions.UserCommand:
-		if t, ok := st.word(c, c.User); ok {
+		if t, ok := st.word(c, c.User); ok && len(t) > 0 {
 			st.user, st.hasUser = t, true
 			st.keep("run_as", c)
 		}
@@ -92,6 +92,7 @@ func (st *stage) instruction(cmd instructions.Command) {
 // keep remembers the comments of an instruction that becomes an attribute.
 func (st *stage) keep(name string, cmd instructions.Command) {
 	st.said[name] = append(append(st.said[name], st.rest...), st.im.comments(cmd.Comments())...)
+	st.written[name] = cmd
 	st.rest = nil
 }
 
@@ -107,8 +108,8 @@ func (st *stage) environment(c *instructions.EnvCommand) {
 		if !ok || !ok2 {
 			continue
 		}
-		if !constant || key == "" {
-			st.rest = append(st.rest, st.im.todo(firstLine(c.Location()), "ENV %s is left out: its name is not known", kv.Key))
+		if !constant || !isKey(key) {
+			st.rest = append(st.rest, st.im.todo(firstLine(c.Location()), "ENV %s is left out: it is no name of a variable", kv.Key))
 			continue
 		}
 		next[key] = binding{value: value}
@@ -125,6 +126,11 @@ func (st *stage) environment(c *instructions.EnvCommand) {
 		}
 	}
 	st.scope, st.env = next, env
+}
+
+// isKey reports whether a variable or label can be called so.
+func isKey(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '=' })
 }
 
 // changeWorkdir is WORKDIR: a relative one goes on from the one before.

@@ -1,6 +1,7 @@
 package dockerfile
 
 import (
+	"bytes"
 	"context"
 	"os"
 	"path/filepath"
@@ -26,14 +27,32 @@ func (im *importer) checked() []byte {
 	for range most {
 		out := render(items)
 		bad := mistakes(dir, out)
-		if len(bad) == 0 {
+		if len(bad) == 0 && !im.markRest(out) {
 			return out
 		}
-		if !im.refuse(items, bad) {
+		if len(bad) > 0 && !im.refuse(items, bad) {
 			break
 		}
 	}
 	return im.nothing()
+}
+
+// markRest adds the comments of what is left to do and found no place, and
+// reports whether there were any: what is listed is marked.
+func (im *importer) markRest(out []byte) bool {
+	var rest []string
+	for _, n := range im.notes {
+		if n.Kind == Todo && !bytes.Contains(out, []byte(todoMark+n.Text)) {
+			rest = append(rest, todoMark+n.Text)
+		}
+	}
+	for _, st := range im.stages {
+		if st.image && len(rest) > 0 && st.block.refused == "" {
+			st.block.items = append(st.block.items, &remark{lines: rest})
+			return true
+		}
+	}
+	return false
 }
 
 // items are the blocks of the spec, what is named before what names it.
@@ -139,6 +158,9 @@ func lineIn(path []item) int {
 	for _, it := range path {
 		if b, ok := it.(*block); ok && b.line > 0 {
 			line = b.line
+		}
+		if a, ok := it.(*attribute); ok && a.line > 0 {
+			line = a.line
 		}
 	}
 	return line

@@ -20,11 +20,13 @@ type config struct {
 	labels                []pair
 	stopSignal            text
 	health                *block
-	said                  map[string][]string // comments by attribute
+	said                  map[string][]string             // comments by attribute
+	written               map[string]instructions.Command // what set it last
 }
 
 func (c config) clone() config {
 	c.expose, c.volumes, c.labels, c.said = slices.Clone(c.expose), slices.Clone(c.volumes), slices.Clone(c.labels), maps.Clone(c.said)
+	c.written = maps.Clone(c.written)
 	c.hasCmd = false // by ENTRYPOINT's rule: not set in this stage
 	return c
 }
@@ -33,10 +35,11 @@ func (c config) clone() config {
 func (st *stage) configure(cmd instructions.Command) {
 	c := &st.config
 	if c.said == nil {
-		c.said = map[string][]string{}
+		c.said, c.written = map[string][]string{}, map[string]instructions.Command{}
 	}
 	say := func(name string) {
 		c.said[name] = append(append(c.said[name], st.rest...), st.im.comments(cmd.Comments())...)
+		c.written[name] = cmd
 		st.rest = nil
 	}
 	switch i := cmd.(type) {
@@ -112,8 +115,8 @@ func (st *stage) label(cmd instructions.Command, name, value string, comments []
 	if !ok || !ok2 {
 		return
 	}
-	if !constant {
-		st.rest = append(st.rest, st.im.todo(firstLine(cmd.Location()), "LABEL %s is left out: its name is not known", name))
+	if !constant || !isKey(strings.ReplaceAll(key, "=", "")) {
+		st.rest = append(st.rest, st.im.todo(firstLine(cmd.Location()), "LABEL %s is left out: it is no name of a label", name))
 		return
 	}
 	st.config.setLabel(pair{key, v.hcl(), comments})
@@ -236,13 +239,13 @@ func (st *stage) writeConfig() {
 	c, b := &st.config, st.block
 	if st.hasUser && len(st.user) > 0 {
 		if now := st.user.now(); now != "root" && now != "0" || !st.from.known.root {
-			a := b.set("run_as", st.owner(b, st.user))
+			a := b.set("run_as", st.owner(b, st.user)).by(st.written["run_as"])
 			a.comments = append(a.comments, st.said["run_as"]...)
 		}
 	}
 	put := func(name string, list2 []string, set bool) {
 		if set {
-			b.set(name, list(list2)).comments = c.said[name]
+			b.set(name, list(list2)).by(c.written[name]).comments = c.said[name]
 		}
 	}
 	put("entrypoint", c.entrypoint, c.entrypoint != nil)
@@ -253,7 +256,7 @@ func (st *stage) writeConfig() {
 		b.set("labels", object(c.labels))
 	}
 	if len(c.stopSignal) > 0 {
-		b.set("stop_signal", c.stopSignal.hcl()).comments = c.said["stop_signal"]
+		b.set("stop_signal", c.stopSignal.hcl()).by(c.written["stop_signal"]).comments = c.said["stop_signal"]
 	}
 	if c.health != nil {
 		b.items = append(b.items, c.health)

@@ -33,6 +33,10 @@ func (st *stage) copyCommand(c *instructions.CopyCommand) {
 	var sources []text
 	for _, s := range c.SourcePaths {
 		if w, ok := st.word(c, s); ok {
+			if len(w) == 0 {
+				st.rest = append(st.rest, st.im.todo(firstLine(c.Location()), "COPY %s is left out: nothing is left of its name", s))
+				continue
+			}
 			sources = append(sources, w)
 		}
 	}
@@ -161,8 +165,24 @@ func (st *stage) attributes(b *block, t *transfer) {
 		}
 		b.set("exclude", list(list2))
 	}
+	st.ownerAndMode(b, t)
+	if t.parents {
+		b.set("parents", "true")
+	}
+	if t.unpack {
+		b.set("unpack", "true")
+	}
+}
+
+// ownerAndMode are --chown and --chmod.
+func (st *stage) ownerAndMode(b *block, t *transfer) {
 	if t.chown != "" {
-		if w, ok := st.word(t.cmd, t.chown); ok && len(w) > 0 {
+		w, ok := st.word(t.cmd, t.chown)
+		switch now := w.now(); {
+		case !ok:
+		case now == "" || strings.HasPrefix(now, ":"):
+			b.comments = append(b.comments, st.im.todo(b.line, "--chown=%s is left out: nothing is left of it", t.chown))
+		default:
 			b.set("owner", st.owner(b, w))
 		}
 	}
@@ -171,12 +191,8 @@ func (st *stage) attributes(b *block, t *transfer) {
 			st.mode(b, t, w)
 		}
 	}
-	if t.parents {
-		b.set("parents", "true")
-	}
-	if t.unpack {
-		b.set("unpack", "true")
-	}
+	b.comments = append(b.comments, st.rest...)
+	st.rest = nil
 }
 
 // mode is four octal digits.
@@ -303,15 +319,6 @@ func (st *stage) inline(t *transfer, contents []instructions.SourceContent) {
 		}
 		b.setNeeded("path", to.hcl())
 		b.setNeeded("content", data.lines(true))
-		if t.chmod != "" {
-			if w, ok := st.word(t.cmd, t.chmod); ok {
-				st.mode(b, t, w)
-			}
-		}
-		if t.chown != "" {
-			if w, ok := st.word(t.cmd, t.chown); ok && len(w) > 0 {
-				b.set("owner", st.owner(b, w))
-			}
-		}
+		st.ownerAndMode(b, t)
 	}
 }

@@ -31,6 +31,9 @@ func FuzzImport(f *testing.F) {
 			if n.Text == "" || strings.ContainsAny(n.Text, "\n\r") {
 				t.Errorf("the note %q is no line", n.Text)
 			}
+			if n.Kind == Todo && !strings.Contains(string(got.HCL), "TODO(import): "+n.Text) {
+				t.Errorf("%s is marked nowhere:\n%s", n, got.HCL)
+			}
 		}
 	})
 }

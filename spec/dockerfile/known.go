@@ -25,6 +25,9 @@ func inheritedPath() part {
 // knownImage looks an image up by its name.
 func knownImage(name string) image {
 	repo, tag := splitImage(name)
+	if !strings.Contains(repo, "/") {
+		repo = "docker.io/library/" + repo
+	}
 	alpine := strings.Contains(tag, "alpine") || repo == "docker.io/library/alpine"
 	official, ok := strings.CutPrefix(repo, "docker.io/library/")
 	im := image{root: ok && !slices.Contains([]string{"elasticsearch", "kibana", "logstash", "sonarqube", "solr", "varnish", "jetty"}, official)}

@@ -90,6 +90,9 @@ func (st *stage) mountWord(word string) (string, error) {
 func (st *stage) runBody(c *instructions.RunCommand) (body string, argv []string) {
 	joined := strings.Join(c.CmdLine, " ")
 	if len(c.Files) == 0 {
+		if !posix(st.dockerShell()) {
+			return joined, nil
+		}
 		return st.im.original(c, joined), nil
 	}
 	if doc := parser.MustParseHeredoc(joined); doc != nil && len(c.Files) == 1 {
@@ -313,7 +316,7 @@ func (st *stage) writeWhere(s *step) {
 		dir := s.at.workdir
 		if len(dir) == 0 {
 			dir = literal("/")
-			b.comments = append(b.comments, st.im.todo(b.line, "it runs in the base's own workdir, which is not known here; / is a guess"))
+			st.im.note(st.line, Changed, "Steps before WORKDIR run in /; the base's own workdir is not known here.")
 		}
 		b.set("workdir", dir.hcl())
 	}

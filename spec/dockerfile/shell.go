@@ -30,6 +30,11 @@ func parseScript(text string, shell []string) script {
 	return s
 }
 
+// posix reports whether a shell reads a backslash at a line's end as ours do.
+func posix(shell []string) bool {
+	return slices.Contains([]string{"sh", "dash", "ash", "bash", "ksh", "zsh"}, path.Base(shell[0]))
+}
+
 // alone is the one simple command that a script is, without anything that
 // would need a shell around it.
 func (s script) alone() *syntax.CallExpr {

@@ -47,11 +47,12 @@ type stage struct {
 	steps []*step
 	args  []declared
 
-	own      map[string]bool // variables of the environment that this stage sets
-	order    []string        // the same, in their order
-	said     map[string][]string
-	workdirs []string // made by WORKDIR, in the chain
-	fetched  bool     // go mod download ran before
+	own      map[string]bool                 // variables of the environment that this stage sets
+	order    []string                        // the same, in their order
+	said     map[string][]string             // comments by attribute
+	written  map[string]instructions.Command // what set an attribute last
+	workdirs []string                        // made by WORKDIR, in the chain
+	fetched  bool                            // go mod download ran before
 	config   config
 	groups   []account       // made by steps, in the chain
 	accounts map[string]bool // names of `user` and `group` steps in the chain
@@ -213,7 +214,7 @@ func (st *stage) convert() {
 	if st.image {
 		st.block.name = "image"
 	}
-	st.own, st.said = map[string]bool{}, map[string][]string{}
+	st.own, st.said, st.written = map[string]bool{}, map[string][]string{}, map[string]instructions.Command{}
 	st.point = point{scope: scope{}, env: map[string]text{}}
 	st.accounts = map[string]bool{}
 	st.from = st.origin()
@@ -260,6 +261,7 @@ func (st *stage) inherit() {
 	st.scope["PATH"] = binding{value: text{inheritedPath()}}
 	st.workdir, st.hasWorkdir, st.user, st.hasUser, st.shell = p.workdir, p.hasWorkdir, p.user, p.hasUser, p.shell
 	st.config = p.config.clone()
+	st.written["run_as"] = p.written["run_as"]
 	st.workdirs = slices.Clone(p.workdirs)
 	st.fetched = p.fetched
 	st.groups = slices.Clone(p.groups)
@@ -336,7 +338,9 @@ func (im *importer) choice(name text, before int) (string, *stage) {
 			some = st
 		}
 	}
-	if len(entries) == 0 {
+	// A name that is all expression is a stage's only if it is one by default.
+	whole := head+tail == "" && im.find(name.now(), before, false) == nil
+	if len(entries) == 0 || whole {
 		return "", nil
 	}
 	return "{ " + strings.Join(entries, ", ") + " }[" + name[at].expr + "]", some

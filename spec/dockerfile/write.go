@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/buildkit/frontend/dockerfile/instructions"
+
 	"github.com/specbuild/specbuild/spec/format"
 )
 
@@ -36,7 +38,16 @@ func (p *place) at() *place { return p }
 type attribute struct {
 	name, expr string
 	comments   []string
+	line       int // of the Dockerfile; 0 is the block's
 	place
+}
+
+// by says which instruction an attribute comes from.
+func (a *attribute) by(cmd instructions.Command) *attribute {
+	if cmd != nil {
+		a.source, a.line = sourceOf(cmd), firstLine(cmd.Location())
+	}
+	return a
 }
 
 // remark is a comment that stands for itself.
