@@ -25,13 +25,14 @@ func (c *cli) lock() *cobra.Command {
 	var f lockFlags
 	cmd := &cobra.Command{
 		Use:   "lock [SPEC…]",
-		Short: "Pin bases and packages in " + pin.FileName,
-		Long: `Pin the bases and packages that specs use in ` + pin.FileName + `, at the workspace's root.
+		Short: "Pin bases, packages and what lies elsewhere in " + pin.FileName,
+		Long: `Pin the bases, packages, contexts and modules from elsewhere that specs use in
+` + pin.FileName + `, at the workspace's root.
 
 What is pinned already stays as it is; what is missing is added, in versions
 that the lock has already where they fit. Over everything (./...) what nobody
 uses any more leaves. With --upgrade
-NAMES everything of that name (a base, a repository or a package) is asked for
+NAMES everything of that name (a base, context, repository or package) is asked for
 anew; --upgrade alone asks for all of it.`,
 		Example: "  specbuild lock\n  specbuild lock --upgrade\n  specbuild lock --upgrade=nginx,go",
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.runLock(cmd.Context(), args, &f, cmd) },

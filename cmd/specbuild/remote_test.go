@@ -6,9 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/pem"
+	"io"
 	"net/http"
+	"net/http/cgi"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -178,6 +181,55 @@ func TestTheUsersConfigurationSaysProxyAndCertificates(t *testing.T) {
 			t.Errorf("%s: exit %d, want %q: %s", config, code, want, out)
 		}
 	}
+}
+
+// git gets the certificates too, and its error is at the block.
+func TestGitTrustsTheConfiguredCertificates(t *testing.T) {
+	git := func(args ...string) string {
+		cmd := exec.CommandContext(t.Context(), "git", args...)
+		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL="+os.DevNull)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	top := t.TempDir()
+	git("init", "--quiet", "--initial-branch=main", top+"/repo")
+	if err := os.WriteFile(top+"/repo/file", []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	git("-C", top+"/repo", "add", "--all")
+	git("-C", top+"/repo", "-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", "one")
+	s := httptest.NewTLSServer(&cgi.Handler{
+		Path:   git("--exec-path") + "/git-http-backend",
+		Env:    []string{"GIT_PROJECT_ROOT=" + top, "GIT_HTTP_EXPORT_ALL=1"},
+		Stderr: io.Discard,
+	})
+	defer s.Close()
+	d := newDesk(t, `context "src" {
+  git {
+    url = "`+s.URL+`/repo/.git"
+    ref = "main"
+  }
+}
+image "web" {
+  from = scratch
+  copy {
+    from   = context.src
+    source = "file"
+    to     = "/file"
+  }
+  run_as = "1:1"
+}
+`)
+	code, out := d.run("lock")
+	if code != 3 || !strings.Contains(out, "certificate") || !strings.Contains(out, "image.hcl:2:3") {
+		t.Errorf("an unknown certificate: exit %d: %s", code, out)
+	}
+	d.write(".home/specbuild/ours.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})))
+	d.write(".home/specbuild/config.hcl", "ca = \"ours.pem\"\n")
+	d.must("apply", "-o", "oci:out")
 }
 
 func TestPrivateCertificatesOfTheConfiguration(t *testing.T) {

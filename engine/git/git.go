@@ -21,14 +21,15 @@ import (
 	"time"
 )
 
-// defaultTimeout is how long a server may take to list its refs, and how long
-// a transfer may stand still.
+// defaultTimeout is how long a server may take to list its refs. A transfer may
+// stand still three times as long: a server that packs sends a few bytes every
+// five seconds (uploadpack.keepAlive), hardly more than nothing.
 const defaultTimeout = 20 * time.Second
 
 // Options are the settings of a [Client]; zero values mean the defaults.
 type Options struct {
 	Env     []string      // "NAME=value", added to git's environment: proxies and certificates
-	Timeout time.Duration // for a list of refs, and without a byte of a transfer; 20 s
+	Timeout time.Duration // for a list of refs; a transfer over http may stand still three times as long; 20 s
 	// Program is the git to run; "git" of the PATH.
 	Program string
 }
@@ -86,7 +87,7 @@ func safe(timeout time.Duration) []string {
 		"core.hooksPath=" + os.DevNull, "core.fsmonitor=false", "gc.auto=0", "maintenance.auto=false",
 		"fetch.recurseSubmodules=false", "submodule.recurse=false", "transfer.bundleURI=false", "fetch.bundleURI=",
 		"fetch.writeCommitGraph=false", "protocol.version=2",
-		"http.lowSpeedLimit=1", fmt.Sprintf("http.lowSpeedTime=%d", max(1, int(timeout.Seconds()))),
+		"http.lowSpeedLimit=1", fmt.Sprintf("http.lowSpeedTime=%d", max(1, int(3*timeout.Seconds()))),
 	} {
 		out = append(out, "-c", kv)
 	}
