@@ -42,7 +42,8 @@ func ParseYAML(name string, src []byte, lang *grammar.Block) (*File, diag.List) 
 		return f, y.diags
 	}
 	f.Body = y.topBody(root, lang)
-	return f, y.diags.Sorted()
+	l := y.diags.Sorted()
+	return f, l[:min(len(l), maxMistakes)]
 }
 
 // yamlReader turns the nodes of one file into a body.

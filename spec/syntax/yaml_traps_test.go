@@ -283,6 +283,14 @@ func TestYAMLLimits(t *testing.T) {
 	}
 }
 
+func TestManyMistakesOfYAMLAreCut(t *testing.T) {
+	t.Parallel()
+	_, l := ParseYAML("image.yaml", []byte(strings.Repeat("a: 1\n", 100_000)), lang())
+	if len(l) != maxMistakes || l[0].Range.Start.Line != 2 || l[1].Range.Start.Line != 3 {
+		t.Errorf("%d mistakes, the first: %v", len(l), l[:min(len(l), 2)])
+	}
+}
+
 // deepBlocks is a map in a map, n times, in lines.
 func deepBlocks(n int) string {
 	var b strings.Builder
