@@ -119,6 +119,7 @@ func (l *lab) example(t *testing.T, name string) {
 	}
 	l.run(t, dir, "validate", "image.hcl").blameless(t)
 	l.inYAML(t, dir, first)
+	l.byTemplate(t, dir, first)
 
 	for _, platform := range first.platforms {
 		t.Run(platform, func(t *testing.T) { l.serve(t, filepath.Join(dir, "out"), platform, pages[name]) })

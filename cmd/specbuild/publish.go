@@ -41,6 +41,7 @@ type publisher struct {
 	push    bool
 	created time.Time
 	printer progress.Printer
+	names   map[string]string // of images in layouts, by address
 }
 
 // published is an image as it was written: also apply's JSON.
@@ -68,6 +69,7 @@ func (p *publisher) publish(ctx context.Context, results []engine.Result) ([]pub
 	if err := p.fits(results); err != nil {
 		return nil, err
 	}
+	p.names = layoutNames(results)
 	var done []published
 	for _, r := range results {
 		a, err := image.Assemble(ctx, r, image.Options{Created: p.created})
@@ -135,11 +137,56 @@ func describe(r engine.Result, a *image.Artifact) (published, error) {
 	return d, nil
 }
 
-// shortName is the image's own name, "web" of "//services/web:image.web".
-func shortName(addr string) string { return addr[strings.LastIndexByte(addr, '.')+1:] }
+// layoutNames are the names that images get in layouts and archives, by
+// address: their own, "web" of "//services/web:image.web", or, where two would
+// be called alike, the whole way there, "services/web/web".
+func layoutNames(results []engine.Result) map[string]string {
+	count, names := map[string]int{}, map[string]string{}
+	for _, r := range results {
+		names[r.Output.Addr] = shortName(r.Output.Addr)
+		count[names[r.Output.Addr]]++
+	}
+	for addr, name := range names {
+		if count[name] > 1 {
+			names[addr] = longName(addr)
+		}
+	}
+	return names
+}
+
+// shortName is "web", or "web-eu" of an element of for_each.
+func shortName(addr string) string {
+	local := addr
+	for _, kind := range []string{"image.", "stage."} {
+		if i := strings.LastIndex(addr, kind); i >= 0 {
+			local = addr[i+len(kind):]
+		}
+	}
+	return plainName(local)
+}
+
+// longName leaves the words out that all addresses have.
+func longName(addr string) string {
+	for _, word := range []string{":image.", ":stage.", ":module.", ".module.", ".image.", ".stage."} {
+		addr = strings.ReplaceAll(addr, word, "/")
+	}
+	return plainName(strings.Trim(addr, "/"))
+}
+
+// plainName keeps what both the names of layouts (image-spec, annotations.md)
+// and those of Docker may hold.
+func plainName(s string) string {
+	s = strings.NewReplacer(`["`, "-", `"]`, "").Replace(strings.ToLower(s))
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || strings.ContainsRune("._-/", r) {
+			return r
+		}
+		return '-'
+	}, s)
+}
 
 func (p *publisher) write(ctx context.Context, o output, r engine.Result, a *image.Artifact) (string, error) {
-	name := shortName(r.Output.Addr)
+	name := p.names[r.Output.Addr]
 	switch o.kind {
 	case "oci":
 		wrote, err := image.WriteLayout(ctx, o.path, a, name)
