@@ -203,3 +203,24 @@ func TestMessagesSpeakTheSyntaxOfTheFile(t *testing.T) {
 		}
 	}
 }
+
+// The example of the documentation is right as it stands there.
+func TestDocumentedYAML(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../docs/yaml.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(string(text), "```yaml\n")
+	example, _, ok := strings.Cut(example, "```")
+	if !ok {
+		t.Fatal("docs/yaml.md has no example")
+	}
+	dir := t.TempDir()
+	unpack(t, dir, &txtar.Archive{Files: []txtar.File{{Name: "image.yaml", Data: []byte(example)}, {Name: ".git/HEAD"}}})
+	s := mustLoad(t, Options{Dir: dir, Version: "0.1.0"})
+	run, ok := mustAt(t, s, Addr{Module: "//", Kind: KindStage, Name: "build"}, amd64).Steps[2].(*Run)
+	if want := "go build -o /out/checkout ./cmd/checkout\necho \"0.0.0-dev\" > /out/VERSION\n"; !ok || run.Script.V != want {
+		t.Errorf("the script is %q, want %q", run.Script.V, want)
+	}
+}
