@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"spec":            {"spec/diag", "spec/syntax", "spec/eval", "spec/grammar"},
 	"schemas":         {"spec", "spec/grammar"},
 	"spec/show":       {"spec", "spec/diag"},
+	"spec/starter":    {"spec/format"},
 	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
 	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
 	"planner/rules":   {"spec", "spec/diag"},

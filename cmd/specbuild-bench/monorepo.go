@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"text/tabwriter"
 	"time"
 )
@@ -191,9 +190,5 @@ func (b bench) peak(ctx context.Context, folder string, args ...string) (time.Du
 	if err != nil {
 		return 0, 0, fmt.Errorf("specbuild %q: %w\n%s", args, err, text)
 	}
-	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	if !ok {
-		return took, 0, nil
-	}
-	return took, usage.Maxrss << 10, nil // Linux counts in KiB
+	return took, maxResident(cmd.ProcessState), nil
 }

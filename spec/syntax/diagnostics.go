@@ -135,6 +135,11 @@ func parseDiagnostics(diags hcl.Diagnostics, src []byte, lex lexer) diag.List {
 		if !inTemplate && strings.HasPrefix(d.Summary, "Unclosed template") {
 			opener, inTemplate = unclosedTemplate(tokens)
 		}
+		if strings.HasPrefix(d.Detail, "Template sequences are not allowed") {
+			// Only labels are such strings, and nobody means the shell there.
+			d.Detail = "A label is a fixed text. Where it is computed, the block is written by dynamic, with labels = […]."
+			inTemplate = false
+		}
 		if inTemplate {
 			if openers[opener.Range.Start.Byte] {
 				continue
