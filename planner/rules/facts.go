@@ -11,11 +11,12 @@ import (
 // Facts is all that a rule may look at.
 type Facts struct {
 	Spec      *spec.Spec
-	Instances []Instance // of the images asked for, inputs before those that use them
-	Bases     []Base     // that instances use, by address
-	Locked    bool       // --locked: what is advice on a desk is an error in CI
-	Unlocked  bool       // there is no lock at all; what a stale one lacks the planner reports itself
-	Now       time.Time  // when waivers are judged; zero is the clock's now
+	Instances []Instance       // of the images asked for, inputs before those that use them
+	Bases     []Base           // that instances use, by address
+	Locked    bool             // --locked: what is advice on a desk is an error in CI
+	Unlocked  bool             // there is no lock at all; what a stale one lacks the planner reports itself
+	Grades    map[string]Grade // what policies say of rules, by id
+	Now       time.Time        // when waivers are judged; zero is the clock's now
 }
 
 // Instance is a stage or image evaluated for one target, with what it

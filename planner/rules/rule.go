@@ -2,7 +2,6 @@ package rules
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"time"
 
@@ -30,8 +29,16 @@ type Rule struct {
 	Severity diag.Severity
 	Release  diag.Severity // the same with Facts.Locked
 	By       Keeper
-	Title    string // what it asks, without a full stop
-	Why      string // one or two sentences
+	Off      bool    // not judged until a policy grades it
+	Params   []Param // that a policy may give it
+	Title    string  // what it asks, without a full stop
+	Why      string  // one or two sentences
+
+	// What `rules explain` teaches.
+	Bad     string   // a piece of a spec that breaks it, in HCL; empty where none can be written
+	Good    string   // the same, mended
+	Mend    string   // how, in a sentence; with "validate --fix does it" where it does
+	Sources []string // what other tools call it: "DL3006", "CIS-DI-0001"
 
 	check func(*docket) // of ByJudge
 }
@@ -54,7 +61,7 @@ func Judge(f Facts) diag.List {
 	rules := All()
 	d := newDocket(f)
 	for _, r := range rules {
-		if r.check == nil {
+		if r.check == nil || !d.on(r) {
 			continue
 		}
 		d.rule = r
@@ -110,11 +117,7 @@ func newDocket(f Facts) *docket {
 // found notes that the rule is broken. The detail is sentences: what was
 // found, and what to do.
 func (d *docket) found(addr spec.Addr, at diag.Range, summary, detail string, args ...any) {
-	severity := d.rule.Severity
-	if d.Locked {
-		severity = d.rule.Release
-	}
-	d.add(addr, diag.Diagnostic{Severity: severity, Range: at, Summary: summary, Detail: fmt.Sprintf(detail, args...)})
+	d.mend(addr, at, nil, summary, detail, args...)
 }
 
 // add is found for a diagnostic with its own severity or notes.
