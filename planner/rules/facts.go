@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
 )
 
 // Facts is all that a rule may look at.
@@ -15,7 +16,8 @@ type Facts struct {
 	Bases     []Base           // that instances use, by address
 	Locked    bool             // --locked: what is advice on a desk is an error in CI
 	Unlocked  bool             // there is no lock at all; what a stale one lacks the planner reports itself
-	Grades    map[string]Grade // what policies say of rules, by id
+	Grades    map[string]Grade // what policies say of rules, by id; also those of their own rules
+	Policy    Policy           // what else policies add
 	Now       time.Time        // when waivers are judged; zero is the clock's now
 }
 
@@ -69,4 +71,19 @@ type BaseInfo struct {
 	OnBuild []string // instructions that Dockerfile builds would run on top of it
 	Env     []string
 	Ports   []string
+}
+
+// Policy is what an organisation's policies add to the built-in rules.
+type Policy struct {
+	Rules     []Rule            // their own, which are not judged here
+	Findings  []Finding         // of those rules
+	Waivers   []*spec.Waiver    // set aside what is hard, too
+	Overrides map[string]string // --override: a rule's id with the reason that was given
+}
+
+// Finding is a broken rule at an address, which is what a waiver names. The
+// rule's id is the diagnostic's code.
+type Finding struct {
+	Addr spec.Addr
+	Diag diag.Diagnostic
 }

@@ -21,6 +21,7 @@ const (
 	ByLanguage Keeper = "language" // spec, since it cannot be said or has no value
 	ByPlanner  Keeper = "planner"  // where references, users and files are resolved
 	ByLock     Keeper = "lock"     // `specbuild lock`, which asks registries
+	ByPolicy   Keeper = "policy"   // an organisation's policy, whose own rule it is
 )
 
 // Rule is one built-in rule.
@@ -60,6 +61,7 @@ func Judge(f Facts) diag.List {
 	}
 	rules := All()
 	d := newDocket(f)
+	d.findings = slices.Clone(f.Policy.Findings)
 	for _, r := range rules {
 		if r.check == nil || !d.on(r) {
 			continue
@@ -67,7 +69,7 @@ func Judge(f Facts) diag.List {
 		d.rule = r
 		r.check(d)
 	}
-	return d.settle(rules)
+	return d.settle(slices.Concat(rules, f.Policy.Rules))
 }
 
 // docket collects findings while rules look at the facts. It also keeps what
@@ -75,17 +77,11 @@ func Judge(f Facts) diag.List {
 type docket struct {
 	Facts
 	rule     Rule // that is being judged
-	findings []finding
+	findings []Finding
 	seen     map[findingKey]bool
 	scripts  map[scriptKey]*script
 	parsers  map[syntax.LangVariant]*syntax.Parser
 	byPlace  map[place]*Instance
-}
-
-// finding is a broken rule at an address, which is what a waiver names.
-type finding struct {
-	addr spec.Addr
-	diag diag.Diagnostic
 }
 
 // findingKey makes findings of several platforms one: the place and the
@@ -128,7 +124,7 @@ func (d *docket) add(addr spec.Addr, di diag.Diagnostic) {
 	}
 	d.seen[key] = true
 	di.Code = d.rule.ID
-	d.findings = append(d.findings, finding{addr, di})
+	d.findings = append(d.findings, Finding{addr, di})
 }
 
 // images are the instances of images that were asked for: what is shipped.

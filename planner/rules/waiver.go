@@ -28,23 +28,37 @@ func waiverRules() []Rule {
 func (d *docket) settle(rules []Rule) diag.List {
 	aside := make([]bool, len(d.findings))
 	var out diag.List
-	for _, w := range d.Spec.Waivers {
+	for i, w := range slices.Concat(d.Spec.Waivers, d.Policy.Waivers) {
 		if w.Rule.Unknown || w.Address.Unknown || w.Expires.Unknown {
 			continue
 		}
-		out = append(out, d.waive(w, rules, aside)...)
+		out = append(out, d.waive(w, i >= len(d.Spec.Waivers), rules, aside)...)
 	}
 	for i, f := range d.findings {
 		if !aside[i] {
-			out = append(out, f.diag)
+			out = append(out, f.Diag)
 		}
 	}
-	return out
+	return d.override(out)
+}
+
+// override makes advice of what --override sets aside for once, but for what
+// a policy has made hard.
+func (d *docket) override(found diag.List) diag.List {
+	for i, f := range found {
+		reason, ok := d.Policy.Overrides[f.Code]
+		if !ok || f.Severity != diag.Error || d.Grades[f.Code].Hard {
+			continue
+		}
+		found[i].Severity = diag.Warning
+		found[i].Detail += fmt.Sprintf(" Set aside by --override: %s.", strings.TrimSuffix(reason, "."))
+	}
+	return found
 }
 
 // waive marks what one waiver sets aside, and says what is wrong with it.
-func (d *docket) waive(w *spec.Waiver, rules []Rule, aside []bool) diag.List {
-	if ds := waivable(w, rules); len(ds) > 0 {
+func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool) diag.List {
+	if ds := d.waivable(w, ofPolicy, rules); len(ds) > 0 {
 		return ds
 	}
 	addrs, ds := d.addressed(w)
@@ -53,42 +67,55 @@ func (d *docket) waive(w *spec.Waiver, rules []Rule, aside []bool) diag.List {
 	}
 	var found []diag.Diagnostic
 	for i, f := range d.findings {
-		if !aside[i] && f.diag.Code == w.Rule.V && slices.Contains(addrs, f.addr) {
+		if !aside[i] && f.Diag.Code == w.Rule.V && slices.Contains(addrs, f.Addr) {
 			aside[i] = true
-			found = append(found, f.diag)
+			found = append(found, f.Diag)
 		}
 	}
 	switch {
 	case !d.Now.Before(w.Expires.V):
-		return diag.List{expired(w, found)}
-	case len(found) == 0 && d.whole():
+		return diag.List{d.expired(w, found)}
+	case len(found) == 0 && (ofPolicy && d.Spec.Whole || !ofPolicy) && d.whole():
 		return diag.List{{
 			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver sets nothing aside", Range: w.Range,
 			Detail: fmt.Sprintf("The rule %s finds nothing at %s any more. Take the waiver out.", w.Rule.V, w.Address.V),
+		}}
+	case len(found) > 0 && d.Now.AddDate(0, 1, 0).After(w.Expires.V):
+		return diag.List{{
+			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver expires soon", Range: or(w.Expires.Range, w.Range),
+			Detail: fmt.Sprintf("%s sets %s aside at %s until %s, for a last month. After that it is an error: mend what it is for, or have %s decide anew.",
+				w.Owner.V, w.Rule.V, w.Address.V, lastDay(w), w.Owner.V),
 		}}
 	}
 	return nil
 }
 
+func lastDay(w *spec.Waiver) string { return w.Expires.V.AddDate(0, 0, -1).Format("2006-01-02") }
+
 // expired is the one message about an expired waiver: what it set aside is
-// told as notes, since the mistake is one.
-func expired(w *spec.Waiver, found []diag.Diagnostic) diag.Diagnostic {
-	last := w.Expires.V.AddDate(0, 0, -1).Format("2006-01-02")
+// told as notes, since the mistake is one. Where the rule is not hard,
+// --override of the rule lets an old release be built again.
+func (d *docket) expired(w *spec.Waiver, found []diag.Diagnostic) diag.Diagnostic {
 	out := diag.Diagnostic{Severity: diag.Error, Code: waiverRule, Summary: "The waiver has expired", Range: or(w.Expires.Range, w.Range)}
 	if len(found) == 0 {
-		out.Detail = fmt.Sprintf("It held until %s, and %s finds nothing at %s any more. Take it out.", last, w.Rule.V, w.Address.V)
+		out.Detail = fmt.Sprintf("It held until %s, and %s finds nothing at %s any more. Take it out.", lastDay(w), w.Rule.V, w.Address.V)
 		return out
 	}
 	out.Detail = fmt.Sprintf("%s set %s aside at %s until %s (%s). Mend what it was for, or have %s decide anew and give it a later day.",
-		w.Owner.V, w.Rule.V, w.Address.V, last, strings.TrimSuffix(w.Reason.V, "."), w.Owner.V)
+		w.Owner.V, w.Rule.V, w.Address.V, lastDay(w), strings.TrimSuffix(w.Reason.V, "."), w.Owner.V)
+	if reason, ok := d.Policy.Overrides[w.Rule.V]; ok && !d.Grades[w.Rule.V].Hard {
+		out.Severity = diag.Warning
+		out.Detail += fmt.Sprintf(" Set aside by --override: %s.", strings.TrimSuffix(reason, "."))
+	}
 	for _, f := range found {
 		out.Notes = append(out.Notes, diag.Note{Message: f.Summary, Range: f.Range})
 	}
 	return out
 }
 
-// waivable refuses waivers of what is no rule, and of what no waiver can mend.
-func waivable(w *spec.Waiver, rules []Rule) diag.List {
+// waivable refuses waivers of what is no rule, of what no waiver can mend, and
+// a spec's of what a policy has made hard.
+func (d *docket) waivable(w *spec.Waiver, ofPolicy bool, rules []Rule) diag.List {
 	var ds diag.List
 	i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == w.Rule.V })
 	switch {
@@ -98,8 +125,14 @@ func waivable(w *spec.Waiver, rules []Rule) diag.List {
 			ids = append(ids, r.ID)
 		}
 		ds.Errorf(w.Rule.Range, "No such rule", "%q is not the id of a rule%s. docs/rules.md lists them.", w.Rule.V, didYouMean(w.Rule.V, ids))
-	case rules[i].By != ByJudge || rules[i].check == nil:
+	case rules[i].By != ByJudge && rules[i].By != ByPolicy || rules[i].ID == waiverRule:
 		ds.Errorf(w.Rule.Range, "This cannot be set aside", "%s is not judged but has to be so: %s. Take the waiver out.", w.Rule.V, lowerFirst(rules[i].Title))
+	case !ofPolicy && d.Grades[w.Rule.V].Hard:
+		ds = diag.List{{
+			Severity: diag.Error, Code: waiverRule, Summary: "A policy does not let this be set aside", Range: w.Range,
+			Detail: fmt.Sprintf("%s is hard: only a waiver in the policy itself sets it aside. Ask its owners for one, or mend what the rule finds.", w.Rule.V),
+			Notes:  []diag.Note{{Message: "It is made hard here.", Range: d.Grades[w.Rule.V].Range}},
+		}}
 	}
 	return ds
 }
@@ -116,12 +149,20 @@ func (d *docket) addressed(w *spec.Waiver) ([]spec.Addr, diag.List) {
 	var addrs []spec.Addr
 	var names []string
 	d.declared(func(addr spec.Addr, at diag.Range) {
-		if whole && addr.Module != module || !whole && path.Dir(at.File) != path.Dir(w.Range.File) {
+		if addr.String() == w.Address.V { // of specbuild.hcl, too: workspace.base.go
+			addrs = append(addrs, addr)
+			return
+		}
+		of, _, _ := strings.Cut(addr.Module, ":") // the folder, also of the modules that it calls
+		if whole && of != module || !whole && path.Dir(at.File) != path.Dir(w.Range.File) {
 			return
 		}
 		read = true
-		names = append(names, addr.Local())
-		if addr.Local() == local {
+		name := addr.Local()
+		if whole {
+			name = strings.TrimPrefix(addr.String(), of+":")
+		}
+		if names = append(names, name); !whole && name == local {
 			addrs = append(addrs, addr)
 		}
 	})

@@ -33,7 +33,7 @@ func TestWaiver(t *testing.T) {
 	}{
 		"by the short address": {waived("final-user-non-root", "image.web", "2026-12-31"), nil},
 		"by the whole address": {waived("final-user-non-root", "//:image.web", "2026-12-31"), nil},
-		"on its last day":      {waived("final-user-non-root", "image.web", "2026-03-01"), nil},
+		"on its last day":      {waived("final-user-non-root", "image.web", "2026-03-01"), []string{"warning suppression-justified: The waiver expires soon | until 2026-03-01, for a last month"}},
 		"after its last day": {waived("final-user-non-root", "image.web", "2026-02-28"),
 			[]string{"error suppression-justified: The waiver has expired | have team-files decide anew"}},
 		"expired, and nothing to set aside": {waived("secret-in-url", "image.web", "2026-02-28"),
