@@ -3,6 +3,7 @@ package planner
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -10,10 +11,6 @@ import (
 
 // steps resolves the steps of a body, in order.
 func (p *planner) steps(s *state) {
-	if s.newWorkdir {
-		w := s.body.Workdir
-		s.add(Step{Range: w.Range, Entry: &Entry{Type: "directory", Path: w.V}})
-	}
 	for _, step := range s.body.Steps {
 		switch t := step.(type) {
 		case *spec.Copy:
@@ -40,6 +37,38 @@ func (p *planner) steps(s *state) {
 			s.add(Step{Range: t.Range, Group: &Group{Name: t.Name, GID: t.GID.V}})
 		}
 	}
+	if s.newWorkdir {
+		s.makeWorkdir(path.Clean(s.body.Workdir.V))
+	}
+}
+
+// makeWorkdir puts the step that makes the folder, if it is missing, before
+// the first one that stands in it or copies into it. What comes before may
+// make it as it should be: a user whose home it is, a script, a directory
+// step with an owner.
+func (s *state) makeWorkdir(dir string) {
+	steps := s.inst.Steps
+	at := slices.IndexFunc(steps, func(x Step) bool {
+		switch {
+		case x.Run != nil:
+			return within(x.Run.Workdir, dir)
+		case x.Copy != nil:
+			return within(path.Clean(x.Copy.To), dir)
+		}
+		return x.Entry != nil && x.Entry.Type == "directory" && x.Entry.Path == dir
+	})
+	switch {
+	case at < 0:
+		at = len(steps)
+	case steps[at].Entry != nil:
+		return // it is what makes the folder
+	}
+	s.inst.Steps = slices.Insert(steps, at, Step{Range: s.body.Workdir.Range, Entry: &Entry{Type: "directory", Path: s.body.Workdir.V}})
+}
+
+// within reports whether a path is a folder or below it.
+func within(name, dir string) bool {
+	return name == dir || strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/")
 }
 
 func (s *state) add(step Step) { s.inst.Steps = append(s.inst.Steps, step) }
