@@ -16,6 +16,7 @@ func (p *planner) facts() rules.Facts {
 		f.Instances = append(f.Instances, rules.Instance{
 			Body: s.body, Platform: s.key.own, Target: s.key.target,
 			Inherited: s.inherited, User: s.inst.Config.User, Copies: s.copies,
+			Labels: labels(s.inst.Config.Labels), Healthy: s.inst.Config.Healthcheck != nil,
 		})
 	}
 	for _, b := range p.in.Spec.Bases {
@@ -24,6 +25,14 @@ func (p *planner) facts() rules.Facts {
 		}
 	}
 	return f
+}
+
+func labels(list []KV) map[string]string {
+	out := make(map[string]string, len(list))
+	for _, l := range list {
+		out[l.Name] = l.Value
+	}
+	return out
 }
 
 func (p *planner) baseFacts(b *spec.Base) rules.Base {

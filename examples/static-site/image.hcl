@@ -46,6 +46,10 @@ image "site" {
   entrypoint = ["/usr/bin/busybox", "httpd", "-f", "-p", "8080", "-h", local.root, "-c", "/etc/httpd.conf"]
   expose     = [8080]
 
+  healthcheck {
+    command = ["/usr/bin/busybox", "wget", "-qO", "/dev/null", "http://127.0.0.1:8080/"]
+  }
+
   test "serves the front page, also by its other name" {
     command = ["/usr/bin/busybox", "sh", "-euc", <<-SCRIPT
       busybox httpd -p 8080 -h ${local.root} -c /etc/httpd.conf

@@ -26,6 +26,12 @@ func baseRules() []Rule {
 			check: unpinnedBase,
 		},
 		{
+			ID: "base-trusted-registry", By: ByJudge, Title: "A base comes from a registry or repository that the policy allows",
+			Why:    "What a base holds is in every image on it. Who may publish there decides what runs.",
+			Params: []Param{{Name: "allow", Kind: List, Needed: true, Doc: "prefixes of full names, up to a slash, a colon or the end: registry.example.com/base; `layout:vendor` allows layouts of that folder"}},
+			check:  untrustedBase,
+		},
+		{
 			ID: "base-platform-available", By: ByPlanner, Title: "A base is there for each platform that is built",
 			Why: "What cannot be pulled is better known before the build than in its middle.",
 		},
@@ -93,6 +99,25 @@ func unpinnedBase(d *docket) {
 				"There is no lock with the digest of %s, so another image may be behind %q tomorrow. Run `specbuild lock` and commit specbuild.lock.",
 				b.Base.Addr.Local(), b.Base.Image.V)
 		}
+	}
+}
+
+// untrustedBase judges layouts on disk too: nobody vouches for them, and one
+// would be the way around the list.
+func untrustedBase(d *docket) {
+	allow := d.list("allow")
+	for _, b := range d.Bases {
+		image, at := b.Base.Image, b.Base.Image.Range
+		name := fullName(image.V)
+		if b.Base.Layout.Set {
+			at = b.Base.Layout.Range
+			name = "layout:" + strings.TrimPrefix(strings.TrimPrefix(b.Base.Layout.V, d.Spec.Root), "/")
+		}
+		if image.Unknown || b.Base.Layout.Unknown || slices.ContainsFunc(allow, func(p string) bool { return beginsWith(name, p) }) {
+			continue
+		}
+		d.found(b.Base.Addr, or(at, b.Base.Range), "The base comes from elsewhere",
+			"%s is %s. Bases come from %s: take one of those, or ask the owners of the policy.", b.Base.Addr.Local(), name, few(allow))
 	}
 }
 

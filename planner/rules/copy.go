@@ -28,6 +28,12 @@ func copyRules() []Rule {
 			Why:   "It would ship what was never meant to leave the desk, and be built anew at every change of any file.",
 			check: wholeContext,
 		},
+		{
+			ID: "context-ignore-present", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "A folder that is taken whole has a list of what is left out, or is small",
+			Why:    "Dependencies, caches and results of builds that lie about are read for every build and shipped with the image. What .git and credentials hold is left out by itself.",
+			Params: []Param{{Name: "size", Kind: Bytes, Doc: "what a copy of everything may take, 100MiB by default"}},
+			check:  largeContext,
+		},
 	}
 }
 
@@ -55,6 +61,46 @@ func wholeContext(d *docket) {
 			}
 		}
 	}
+}
+
+// contextBytes is what a folder of sources stays under: the Linux kernel's
+// own, twice as large in files, is over it, all that people write services in
+// is far below.
+const contextBytes = 100 << 20
+
+// largeContext lets be what is named, in the copy or in the context: somebody
+// chose. Mounts put nothing into an image.
+func largeContext(d *docket) {
+	limit := d.limit("size", contextBytes)
+	for _, inst := range d.Instances {
+		for _, c := range inst.Copies {
+			step, ok := c.Step.(*spec.Copy)
+			if !ok || step.Source.Unknown || !takesAll(step.Source.V) || len(step.Exclude.V) > 0 || d.narrowed(c.Context) {
+				continue
+			}
+			var total int64
+			largest := File{}
+			for _, f := range c.Files {
+				total += f.Size
+				if f.Size > largest.Size {
+					largest = f
+				}
+			}
+			if total > limit {
+				d.found(inst.Body.Addr, or(step.Source.Range, step.Range), "A large folder is taken whole",
+					"%s takes all %s of %s, %s MiB (%s alone is %s MiB), more than %s MiB. Leave out what it does not need, by `exclude`, `include` or a .dockerignore.",
+					inst.Body.Addr.Local(), plural(len(c.Files), "file"), c.Context.Local(), mebibytes(total), largest.Path, mebibytes(largest.Size), mebibytes(limit))
+			}
+		}
+	}
+}
+
+// narrowed reports whether a context is more than a folder: what it selects,
+// or what somebody else packed.
+func (d *docket) narrowed(ctx spec.Addr) bool {
+	return slices.ContainsFunc(d.Spec.Contexts, func(c *spec.Context) bool {
+		return c.Addr == ctx && (c.Include.Set || c.Exclude.Set || c.Git != nil || c.HTTP != nil)
+	})
 }
 
 // takesAll reports whether one of the sources is everything. None means that

@@ -65,7 +65,7 @@ func page(all []rules.Rule) string {
 		if r.Release != r.Severity {
 			severity += "; with --locked " + r.Release.String()
 		}
-		by := map[rules.Keeper]string{rules.ByJudge: "judged", rules.ByLanguage: "the language", rules.ByPlanner: "the planner", rules.ByLock: "the lock"}[r.By]
+		by := map[rules.Keeper]string{rules.ByJudge: "judged", rules.ByLanguage: "the language", rules.ByPlanner: "the planner", rules.ByLock: "the lock", rules.ByPolicy: "a policy"}[r.By]
 		fmt.Fprintf(&table, "| [`%s`](#%s) | %s | %s | %s |\n", r.ID, r.ID, severity, by, strings.ReplaceAll(r.Title, "|", "\\|"))
 		fmt.Fprintf(&reasons, `
 ### %s

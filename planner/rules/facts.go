@@ -25,11 +25,13 @@ type Facts struct {
 // inherits and becomes.
 type Instance struct {
 	Body      *spec.Body
-	Platform  spec.Platform // its own: what its steps run on
-	Target    spec.Platform // what is built for
-	Inherited string        // the user that `from` hands down, "uid:gid"; "" where the lock does not know the base
-	User      string        // the finished image's user as the config says it, numbers; "" is unknown or root by default
-	Copies    []Copied      // of every copy and bind mount from a context, in the order of steps
+	Platform  spec.Platform     // its own: what its steps run on
+	Target    spec.Platform     // what is built for
+	Inherited string            // the user that `from` hands down, "uid:gid"; "" where the lock does not know the base
+	User      string            // the finished image's user as the config says it, numbers; "" is unknown or root by default
+	Labels    map[string]string // of the finished image, inherited ones too; of a base that the lock does not know, none
+	Healthy   bool              // a healthcheck is declared or ruled out, here or in what it is built on
+	Copies    []Copied          // of every copy and bind mount from a context, in the order of steps
 }
 
 // Copied is what one copy or bind mount selects of a context. Paths are

@@ -91,7 +91,7 @@ func TestPublishImmutableTag(t *testing.T) {
 	cases{
 		severity: diag.Warning, release: diag.Warning,
 		fires: []string{
-			`tags = «["registry.example.com/web:latest"]»`, `tags = «["web"]»`, `tags = «["registry.example.com:5000/web", "registry.example.com/web2:prod"]»`,
+			`tags = «["registry.example.com/web:latest"]»`, `tags = «["localhost/web"]»`, `tags = «["registry.example.com:5000/web", "registry.example.com/web2:prod"]»`,
 			`tags = «["registry.example.com/web:stable-slim"]»`,
 		},
 		quiet: []string{

@@ -258,11 +258,46 @@ image "named" {
 		{"entrypoint-exec-form", whole(`cmd = "-v"`), ": Invalid value | cmd"},
 		{"entrypoint-exec-form", whole(`entrypoint = ["/usr/sbin/nginx", "-g", "daemon off;"]`), ""},
 
+		{"entrypoint-single", whole(`cmd = ["a"]
+  cmd = ["b"]`), ": Attribute set twice | cmd"},
+		{"entrypoint-single", whole(`healthcheck {
+    none = true
+  }
+  healthcheck {
+    command = ["/x"]
+  }`), ": Block written twice | healthcheck"},
+		{"entrypoint-single", whole(`entrypoint = ["/x"]
+  cmd = ["a"]`), ""},
+
+		{"packages-repo-trusted", `repository "own" {
+  type = "deb"
+  source {
+    url        = "https://deb.example.com"
+    suites     = ["stable"]
+    components = ["main"]
+  }
+}
+` + whole(`packages "deb" {
+    repository = repository.own
+    install    = ["agent"]
+  }`), ": Missing attribute | signed_by"},
+		{"packages-repo-trusted", `repository "own" {
+  type  = "deb"
+  suite = "trixie"
+}
+` + whole(`packages "deb" {
+    repository = repository.own
+    install    = ["nginx"]
+  }`), ""},
+
 		{"port-valid", whole(`expose = [0]`), ": Invalid value | number 0 is not a port"},
 		{"port-valid", whole(`expose = [65536]`), ": Invalid value | 65536"},
 		{"port-valid", whole(`expose = ["8080:80"]`), ": Invalid value | 8080:80"},
 		{"port-valid", whole(`expose = ["53/icmp"]`), ": Invalid value | icmp"},
-		{"port-valid", whole(`expose = [65535, "5300/udp", "9999/sctp"]`), ""},
+		{"port-valid", whole(`expose = [65535, "5300/udp", "9999/sctp"]
+  healthcheck {
+    none = true
+  }`), ""},
 	} {
 		t.Run(tc.rule, func(t *testing.T) {
 			t.Parallel()
@@ -336,7 +371,7 @@ func TestRulesAreWellFormed(t *testing.T) {
 			t.Errorf("%s is milder in a release", r.ID)
 		}
 	}
-	if len(seen) != 36 {
+	if len(seen) != 49 {
 		t.Errorf("%d rules", len(seen))
 	}
 }

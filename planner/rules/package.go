@@ -6,11 +6,17 @@ import (
 )
 
 func packageRules() []Rule {
-	return []Rule{{
-		ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock",
-		Why:   "What an archive offers changes several times a day. Without a lock this is advice, with --locked an error.",
-		check: unpinnedPackages,
-	}}
+	return []Rule{
+		{
+			ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock",
+			Why:   "What an archive offers changes several times a day. Without a lock this is advice, with --locked an error.",
+			check: unpinnedPackages,
+		},
+		{
+			ID: "packages-repo-trusted", By: ByLanguage, Title: "An archive that is not the distribution's own comes with its key",
+			Why: "What is installed is what a key has signed, wherever it was fetched from. The keys of Debian's archives are built in.",
+		},
+	}
 }
 
 // unpinnedPackages looks only where there is no lock: one that lacks packages

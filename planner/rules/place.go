@@ -70,3 +70,59 @@ func stretch(whole diag.Range, source string, from, to int) diag.Range {
 	}
 	return diag.Range{File: whole.File, Start: pos(from), End: pos(to)}
 }
+
+// literal is the place of a string of a list in the spec's own text, without
+// quotes; ok is false where it is computed, or there more than once.
+func (d *docket) literal(list diag.Range, value string) (at diag.Range, ok bool) {
+	source := d.source(list)
+	if value == "" || !ascii(source) {
+		return diag.Range{}, false
+	}
+	found := -1
+	for from := 0; ; {
+		i := strings.Index(source[from:], value)
+		if i < 0 {
+			break
+		}
+		i += from
+		from = i + len(value)
+		if inName(source, i-1) || inName(source, from) {
+			continue // of a longer one
+		}
+		if found >= 0 {
+			return diag.Range{}, false
+		}
+		found = i
+	}
+	if found < 0 {
+		return diag.Range{}, false
+	}
+	return stretch(list, source, found, found+len(value)), true
+}
+
+// inName reports whether the byte at i goes on with an image's name.
+func inName(s string, i int) bool {
+	if i < 0 || i >= len(s) {
+		return false
+	}
+	c := s[i]
+	return c == '.' || c == '_' || c == '-' || c == '/' || c == ':' || c == '@' || c == '}' || c == '$' || '0' <= c && c <= '9' || 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+}
+
+// prepend is a fix that writes something in front of a string of a list. Of
+// one that ends in ${…}, the beginning up to the tag is enough to know it by.
+func (d *docket) prepend(list diag.Range, value, before string) *diag.Fix {
+	at, ok := d.literal(list, value)
+	if !ok {
+		name, _, tagged := strings.Cut(value, ":")
+		source := d.source(list)
+		quoted := `"` + name + ":$"
+		if !tagged || !ascii(source) || strings.Count(source, quoted) != 1 {
+			return nil
+		}
+		i := strings.Index(source, quoted) + 1
+		at = stretch(list, source, i, i+len(name))
+	}
+	at.End = at.Start
+	return &diag.Fix{Range: at, Replacement: before}
+}

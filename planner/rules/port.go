@@ -15,6 +15,15 @@ func portRules() []Rule {
 			Why: "A shell in between swallows signals and arguments, and has to be in the image.",
 		},
 		{
+			ID: "entrypoint-single", By: ByLanguage, Title: "An image has one entrypoint, one cmd, one healthcheck and one user",
+			Why: "In a Dockerfile the last one wins in silence; here a second one is an error.",
+		},
+		{
+			ID: "healthcheck-decided", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "An image with ports has a healthcheck, or says that it has none",
+			Why:   "An engine that is not told how to ask takes a process that hangs for well. Where the platform asks by itself, as Kubernetes does, say so.",
+			check: healthcheck,
+		},
+		{
 			ID: "port-valid", By: ByLanguage, Title: "Ports are 1 to 65535, tcp, udp or sctp, without a port of the host",
 			Why: "Anything else is refused by container engines, later and less clearly.",
 		},
@@ -28,6 +37,19 @@ func portRules() []Rule {
 			Why:   "Lower ones need a capability or a setting of the kernel that not every platform gives to ordinary users.",
 			check: lowPort,
 		},
+	}
+}
+
+// healthcheck takes an image for a service if it exposes a port. What an
+// unknown base would say is not asked for.
+func healthcheck(d *docket) {
+	for _, inst := range d.images() {
+		_, _, read, based := d.base(inst)
+		if ports, at := d.exposed(inst); len(ports) > 0 && !inst.Healthy && (read || !based) {
+			d.found(inst.Body.Addr, at, "No healthcheck is decided on",
+				"%s exposes %s, and nothing tells whether it is well. Add a `healthcheck` with a command, or healthcheck { none = true } where the platform asks by itself.",
+				inst.Body.Addr.Local(), few(ports))
+		}
 	}
 }
 

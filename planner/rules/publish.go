@@ -9,11 +9,32 @@ import (
 )
 
 func publishRules() []Rule {
-	return []Rule{{
-		ID: "publish-immutable-tag", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "An image that is published has a tag of its version",
-		Why:   "Who pulls `latest` cannot say later what ran, and cannot go back to it.",
-		check: immutableTag,
-	}}
+	return []Rule{
+		{
+			ID: "metadata-required", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "An image has the labels that the policy asks for",
+			Why: "Who finds an image in a cluster at night has its labels only.",
+			Params: []Param{
+				{Name: "labels", Kind: List, Needed: true, Doc: "keys that an image has as a label or annotation, with a value"},
+				{Name: "allow", Kind: List, Doc: "prefixes of other keys that it may have; without the list it may have any"},
+			},
+			check: requiredMetadata,
+		},
+		{
+			ID: "metadata-valid", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "Labels and annotations of the OCI image-spec hold what it asks for",
+			Why:   "Registries, scanners and dependency bots read them: a time that is no time, a URL that is none and a licence that SPDX does not know are passed over in silence.",
+			check: validMetadata,
+		},
+		{
+			ID: "publish-registry-explicit", By: ByJudge, Title: "A tag names its registry",
+			Why:   "A name without one means Docker's public hub: private images have been published so. `docker.io/…` is said, never implied.",
+			check: impliedRegistry,
+		},
+		{
+			ID: "publish-immutable-tag", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "An image that is published has a tag of its version",
+			Why:   "Who pulls `latest` cannot say later what ran, and cannot go back to it.",
+			check: immutableTag,
+		},
+	}
 }
 
 // immutableTag takes a tag with a digit for a version: names of branches and
@@ -32,6 +53,23 @@ func immutableTag(d *docket) {
 		if moving {
 			d.found(img.Addr, img.Tags.Range, "All tags move on",
 				"%s is pushed as %s only, which the next push replaces. Add a tag with its version: a variable, or the commit.", img.Addr.Local(), few(tags))
+		}
+	}
+}
+
+// impliedRegistry says what the name means now; whether that was meant, only
+// the author knows, so the fix writes down what is.
+func impliedRegistry(d *docket) {
+	for _, img := range d.Spec.Images {
+		if !d.asked(img.Addr) || img.Tags.Unknown {
+			continue
+		}
+		for _, tag := range img.Tags.V {
+			if _, _, said := cutRegistry(tag); said {
+				continue
+			}
+			d.mend(img.Addr, d.element(img.Tags.Range, tag), d.prepend(img.Tags.Range, tag, hubPrefix(tag)), "The registry is implied",
+				"%s would be pushed to %s, the public hub. Write the registry, or %s%s if that is meant.", tag, fullName(tag), hubPrefix(tag), tag)
 		}
 	}
 }

@@ -45,6 +45,11 @@ func userRules() []Rule {
 			Why: "A step with `network = \"host\"` reaches every service of the machine that builds.",
 		},
 		{
+			ID: "run-network-declared", Off: true, By: ByJudge, Title: "No step has a network",
+			Why:   "Steps have none unless they say so; this rule forbids to say so. What steps need then comes by contexts and packages, which are pinned.",
+			check: declaredNetwork,
+		},
+		{
 			ID: "no-host-socket-mount", By: ByLanguage, Title: "No mount or copy reaches a socket or a path of the machine",
 			Why: "A step that holds the socket of a container engine is root on the machine. Mounts take from contexts, stages, images and bases only.",
 		},
@@ -52,6 +57,11 @@ func userRules() []Rule {
 			ID: "no-system-dir-volume", By: ByJudge, Title: "System folders are neither volumes nor workdirs, and nothing is written to /proc, /sys and /dev",
 			Why:   "A volume over them hides what the system needs, and what is written to kernel file systems is covered when a container starts.",
 			check: systemDirs,
+		},
+		{
+			ID: "app-not-writable-by-user", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "The user that an image runs as does not own its programs",
+			Why:   "Who breaks into a process that can rewrite its own program stays. What it only reads belongs to root.",
+			check: ownedApp,
 		},
 	}
 }
@@ -96,6 +106,19 @@ func finalUser(d *docket) {
 			d.found(b.Addr, at, "The image runs as root",
 				"Nothing that %s is built from says another user. Add run_as = \"10001\", or a `user` step and run_as with its name. An image that must be root needs a waiver of %s.",
 				b.Addr.Local(), d.rule.ID)
+		}
+	}
+}
+
+// declaredNetwork is off by itself, since the network is what the step's
+// author said.
+func declaredNetwork(d *docket) {
+	for _, inst := range d.Instances {
+		for _, step := range inst.Body.Steps {
+			if r, ok := step.(*spec.Run); ok && r.Network.Set && !r.Network.Unknown && r.Network.V != "none" {
+				d.found(inst.Body.Addr, r.Network.Range, "A step has a network",
+					"A step of %s says network = %q. Fetch what it needs by a `context` with git or http, or by `packages`, so that it is pinned.", inst.Body.Addr.Local(), r.Network.V)
+			}
 		}
 	}
 }

@@ -14,10 +14,16 @@ import (
 const waiverRule = "suppression-justified"
 
 func waiverRules() []Rule {
-	return []Rule{{
-		ID: waiverRule, By: ByJudge, Title: "A waiver names a rule and an address, is in force, and sets something aside",
-		Why: "An exception that nobody looks at again becomes the rule. An expired waiver is an error that names its owner; one that sets nothing aside is a warning.",
-	}}
+	return []Rule{
+		{
+			ID: waiverRule, By: ByJudge, Title: "A waiver names a rule and an address, is in force, and sets something aside",
+			Why: "An exception that nobody looks at again becomes the rule. An expired waiver is an error that names its owner; one that sets nothing aside is a warning.",
+		},
+		{
+			ID: "template-sealed", By: ByPolicy, Title: "What a template or a policy has sealed is not set or undone",
+			Why: "A template that gives a user, a base or an entrypoint means it for every service on it.",
+		},
+	}
 }
 
 // A waiver is a promise with a day on it. It sets aside the findings of one

@@ -12,7 +12,7 @@ import (
 func waived(rule, address, expires string) string {
 	return `image "web" {
   from = scratch
-  expose = [21]
+  workdir = "/srv"
 }
 ` +
 		"waiver {\n  rule = \"" + rule + "\"\n  address = \"" + address + `"
@@ -164,6 +164,6 @@ func TestWaiverOfOneAddress(t *testing.T) {
   image = "root:latest"
 }
 `
-	on := strings.NewReplacer("scratch", "base.b", "  expose = [21]\n", "  run_as = \"1\"\n")
+	on := strings.NewReplacer("scratch", "base.b", "  workdir = \"/srv\"\n", "  run_as = \"1\"\n")
 	matchAll(t, (&judgement{}).judge(t, floating+on.Replace(waived("base-no-floating-tag", "base.b", "2090-01-01"))), nil)
 }

@@ -27,7 +27,8 @@ type judgement struct {
 	stale    bool              // the lock is there, and empty
 	only     []string          // platforms that bases have; none is amd64 and arm64
 	files    map[string]string // beside image.hcl
-	plan     *planner.Plan     // what came out
+	grades   map[string]rules.Grade
+	plan     *planner.Plan // what came out
 }
 
 // bases are what the lock knows of the images that cases name.
@@ -37,6 +38,7 @@ var bases = map[string]pin.Facts{
 	"zero":    {Config: `{"config":{"User":"root"}}`},
 	"onbuild": {Config: `{"config":{"User":"1000","OnBuild":["COPY . /app","RUN make"]}}`, UID: 1000, GID: 1000},
 	"ssh":     {Config: `{"config":{"User":"1000","ExposedPorts":{"22/tcp":{},"8022/tcp":{}}}}`, UID: 1000, GID: 1000},
+	"healthy": {Config: `{"config":{"User":"1000","Healthcheck":{"Test":["NONE"]}}}`, UID: 1000, GID: 1000},
 	"web":     {Config: `{"config":{"User":"1000","ExposedPorts":{"80/tcp":{}}}}`, UID: 1000, GID: 1000},
 }
 
@@ -65,7 +67,7 @@ func (j *judgement) judgeAt(t testing.TB, dir string, args []string) diag.List {
 		return ds
 	}
 	return append(ds, j.make(t, sp, func(f rules.Facts) diag.List {
-		f.Unlocked, f.Now = j.unlocked, j.now
+		f.Unlocked, f.Now, f.Grades = j.unlocked, j.now, j.grades
 		return rules.Judge(f)
 	})...).Sorted()
 }
@@ -98,7 +100,7 @@ func (j *judgement) lock(needs pin.Needs) pin.Lock {
 	if len(platforms) == 0 {
 		platforms = []string{"linux/amd64", "linux/arm64"}
 	}
-	out := pin.Lock{Bases: map[string]pin.Base{}, Repositories: map[string]pin.Repository{}}
+	out := pin.Lock{Bases: map[string]pin.Base{}, Repositories: map[string]pin.Repository{}, Git: map[string]string{}, HTTP: map[string]pin.File{}}
 	for _, n := range needs.Bases {
 		name, _, _ := strings.Cut(n.Key[strings.LastIndexByte(n.Key, '/')+1:], ":")
 		name, _, _ = strings.Cut(name, "@")
@@ -107,6 +109,12 @@ func (j *judgement) lock(needs pin.Needs) pin.Lock {
 			b.Manifests[p], b.Facts[p] = digest(byte('b'+i)), bases[name]
 		}
 		out.Bases[n.Key] = b
+	}
+	for _, n := range needs.Git {
+		out.Git[n.Key()] = strings.Repeat("a", 40)
+	}
+	for _, n := range needs.HTTP {
+		out.HTTP[n.URL] = pin.File{SHA256: strings.Repeat("a", 64), Size: 1}
 	}
 	for _, n := range needs.Closures {
 		r := out.Repositories[n.Repo.Key()]
@@ -141,6 +149,7 @@ type cases struct {
 	severity     diag.Severity // without --locked
 	release      diag.Severity // with it
 	unlocked     bool
+	grade        rules.Grade // of the rule
 }
 
 // whole makes a spec of a case: what has no image stands in one.
@@ -182,7 +191,7 @@ func place(d diag.Diagnostic) string {
 }
 
 // run checks the cases of one rule. Nothing but this rule may have anything
-// to say about them: so the look-alikes of one are those of all.
+// but advice to say about them: so the look-alikes of one are those of all.
 func (c cases) run(t *testing.T, rule string) {
 	t.Helper()
 	for i, text := range c.fires {
@@ -190,13 +199,16 @@ func (c cases) run(t *testing.T, rule string) {
 			t.Run(fmt.Sprintf("fires %d locked %v", i, locked), func(t *testing.T) {
 				t.Parallel()
 				plain, want := marked(t, whole(text))
-				j := judgement{locked: locked, unlocked: c.unlocked, files: c.files}
+				j := judgement{locked: locked, unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}}
 				severity := c.severity
 				if locked {
 					severity = c.release
 				}
 				var got []string
 				for _, d := range j.judge(t, plain) {
+					if d.Severity == diag.Info && d.Code != rule {
+						continue // advice about something else
+					}
 					if d.Code != rule || d.Severity != severity {
 						t.Errorf("%s of %s at %s: %s. %s", d.Severity, d.Code, place(d), d.Summary, d.Detail)
 						continue
@@ -215,7 +227,7 @@ func (c cases) run(t *testing.T, rule string) {
 	for i, text := range c.quiet {
 		t.Run(fmt.Sprintf("quiet %d", i), func(t *testing.T) {
 			t.Parallel()
-			j := judgement{unlocked: c.unlocked, files: c.files}
+			j := judgement{unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}}
 			for _, d := range j.judge(t, whole(text)) {
 				if d.Code == rule || d.Code == "" {
 					t.Errorf("%s of %s at %s: %s. %s\n%s", d.Severity, d.Code, place(d), d.Summary, d.Detail, text)

@@ -28,6 +28,10 @@ image "{{.Name}}" {
   entrypoint = ["/usr/bin/busybox", "httpd", "-f", "-p", "8080", "-h", "/srv/www"]
   expose     = [8080]
 
+  healthcheck {
+    command = ["/usr/bin/busybox", "wget", "-qO", "/dev/null", "http://127.0.0.1:8080/"]
+  }
+
   # Tests run in the finished image, before it is written anywhere.
   test "ships the front page" {
     file "/srv/www/index.html" {
