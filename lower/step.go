@@ -80,16 +80,36 @@ func (l *lowering) copied(c *planner.Copy) []string {
 	}
 }
 
+// packages are unpacked, if they are locked, and then what a command does.
 func (l *lowering) packages(b *built, s step) dag.ID {
 	k := s.Packages
-	op := &dag.Packages{Manager: k.Manager, Arch: k.Arch}
+	var asked []string
+	for _, x := range k.Install {
+		name, _, _ := strings.Cut(x, "=")
+		asked = append(asked, name)
+	}
+	if len(k.Packages) > 0 || k.Run == nil {
+		b.root = l.unpacked(b, s, asked)
+	}
+	if k.Run == nil {
+		return b.root
+	}
+	title := words("packages "+k.Manager, asked)
+	if len(k.Packages) > 0 {
+		title = words("configure", asked)
+	}
+	return l.command(b, k.Run, title, s.Range)
+}
+
+func (l *lowering) unpacked(b *built, s step, asked []string) dag.ID {
+	k := s.Packages
+	op := &dag.Packages{Manager: k.Manager, Arch: k.Arch, Configure: k.Configure}
 	for _, x := range k.Packages {
 		op.Packages = append(op.Packages, dag.Package(x))
 	}
 	m := meta(b, fmt.Sprintf("%s (%d in all)", words("packages", k.Install), len(k.Packages)), s.Range)
-	for _, x := range k.Install {
-		name, _, _ := strings.Cut(x, "=")
-		name, _, _ = strings.Cut(name, ":")
+	for _, x := range asked {
+		name, _, _ := strings.Cut(x, ":")
 		m.Asked = append(m.Asked, name)
 	}
 	for _, x := range k.Mirrors {
@@ -122,16 +142,18 @@ func (l *lowering) files(b *built, steps []planner.Step) dag.ID {
 }
 
 func (l *lowering) run(b *built, s step) dag.ID {
-	r := s.Run
+	return l.command(b, s.Run, runTitle(s.Run.Args), s.Range)
+}
+
+func (l *lowering) command(b *built, r *planner.Run, title string, at diag.Range) dag.ID {
 	op := &dag.Run{
-		Args: r.Args, Env: kvs(r.Env), Workdir: r.Workdir, User: r.User, Network: r.Network, Hosts: kvs(r.Hosts),
+		Args: r.Args, Shown: r.Shown, Env: kvs(r.Env), Workdir: r.Workdir, User: r.User, Network: r.Network, Hosts: kvs(r.Hosts),
 		Outputs: r.Outputs, OutputsOn: r.OutputsOn, Platform: b.inst.Platform,
 	}
-	title := runTitle(r.Args)
 	if to := b.inst.Targets; len(to) == 1 && to[0] != b.inst.Platform {
 		title += " for " + strings.TrimPrefix(to[0], "linux/") // else a cross compilation's steps look alike
 	}
-	m := meta(b, title, s.Range)
+	m := meta(b, title, at)
 	m.Timeout = nanoseconds(r.Timeout)
 	m.Limits = dag.Limits{Memory: r.Memory, CPUs: r.CPUs, Pids: r.Pids, Shm: r.Shm}
 	inputs := []dag.ID{b.root}
@@ -139,13 +161,13 @@ func (l *lowering) run(b *built, s step) dag.ID {
 		mount := dag.Mount{Type: x.Type, Target: x.Target, Env: x.Env, Sources: x.Sources, Writable: x.Writable, Size: x.Size}
 		if x.From != nil {
 			mount.Input = len(inputs)
-			inputs = append(inputs, l.mounted(b, x, s.Range))
+			inputs = append(inputs, l.mounted(b, x, at))
 		}
 		switch x.Type {
 		case "cache":
 			m.Caches = append(m.Caches, dag.CacheMount{ID: x.CacheID, Sharing: x.Sharing, MaxSize: x.MaxSize})
 		case "secret", "ssh":
-			secret := l.secret(x.Secret, s.Range)
+			secret := l.secret(x.Secret, at)
 			if mount.Optional = secret.Optional; x.Type == "secret" { // there is one agent, whoever names it
 				mount.Secret = secret.Addr
 			}

@@ -43,9 +43,19 @@ type state struct {
 
 // below is what packages steps know of the root that they extend.
 type below struct {
-	foreign  bool // files of an image that specbuild did not make
+	foreign  bool   // files of an image that specbuild did not make
+	opaque   bool   // a copy or a command, which may have brought anything
+	manager  string // the program that has changed the database, such as apt-get
 	repo     string
 	requests []pin.Request
+	closures []pin.Closure // of the requests; empty ones where the lock lacks them
+	ranges   []configuredAt
+}
+
+// configuredAt is how a packages step below leaves its packages.
+type configuredAt struct {
+	configure bool
+	at        diag.Range
 }
 
 // basis is the external image that a chain begins with.

@@ -283,7 +283,7 @@ image "web" {
   }
 }
 `},
-	{name: "no such port, not configured", spec: `
+	{name: "no such port", spec: `
 repository "trixie" {
   type  = "deb"
   suite = "trixie"
@@ -294,14 +294,6 @@ image "web" {
   packages "deb" { #! error: No packages for this platform: deb has no name for linux/mips
     repository = repository.trixie
     install    = ["nginx"]
-  }
-}
-image "other" {
-  from = scratch
-  packages "deb" { #! error: Packages cannot be configured: maintainer scripts
-    repository = repository.trixie
-    install    = ["nginx"]
-    configure  = true
   }
 }
 `},

@@ -124,7 +124,7 @@ func form(t *testing.T, d diag.Diagnostic) {
 
 func TestMistakes(t *testing.T) {
 	t.Parallel()
-	for _, table := range [][]mistake{references, platforms, accounts, locks, copies, runs, packages, outputsOfImages} {
+	for _, table := range [][]mistake{references, platforms, accounts, locks, copies, runs, packages, managers, outputsOfImages} {
 		for _, m := range table {
 			t.Run(m.name, m.run)
 		}

@@ -48,6 +48,10 @@ func repo(r *spec.Repository) pin.Repo {
 }
 
 func (p *planner) packages(s *state, k *spec.Packages) {
+	if m, ok := managerOf(k.Manager); ok {
+		p.managed(s, k, m)
+		return
+	}
 	decl := p.repositories[k.Repository.V]
 	if decl == nil {
 		p.ds.Errorf(k.Range, "No such repository", "%s is not declared.", k.Repository.V.Local())
@@ -56,7 +60,7 @@ func (p *planner) packages(s *state, k *spec.Packages) {
 	p.used[decl.Addr] = true
 	r := repo(decl)
 	arch := debArch(s.key.own)
-	if !p.installable(s, k, arch, r.Key()) {
+	if !p.installable(s, k, arch, r.Key()) || !p.agree(s, k) {
 		return
 	}
 	request := pin.NewRequest(k.Install.V, k.Recommends, k.Configure)
@@ -65,14 +69,15 @@ func (p *planner) packages(s *state, k *spec.Packages) {
 		Below: slices.Clone(s.below.requests), Range: k.Range,
 	}
 	p.needs.AddClosure(need)
-	s.below.repo = r.Key()
-	s.below.requests = append(slices.Clone(s.below.requests), request)
 	c, ok := p.in.Lock.Repositories[r.Key()].Closure(arch, request, need.Below)
+	s.below = s.below.with(r.Key(), request, c, k)
 	if !ok && !p.unpinned {
 		s.broken = true // Lock.Missing says so
 		return
 	}
-	out := &Packages{Manager: k.Manager, Arch: arch, Install: k.Install.V, Repository: decl.Addr.String()}
+	out := &Packages{
+		Manager: k.Manager, Arch: arch, Install: k.Install.V, Recommends: k.Recommends, Configure: k.Configure, Repository: decl.Addr.String(),
+	}
 	for _, x := range c.Packages {
 		out.Packages = append(out.Packages, Package(x))
 		known := slices.ContainsFunc(out.Mirrors, func(m Mirror) bool { return m.Name == x.Source })
@@ -80,7 +85,27 @@ func (p *planner) packages(s *state, k *spec.Packages) {
 			out.Mirrors = append(out.Mirrors, Mirror{Name: x.Source, URLs: p.in.Mirrors(r, x.Source)})
 		}
 	}
+	if k.Configure {
+		out.Run = p.configured(s, k)
+	}
 	s.add(Step{Range: k.Range, Packages: out})
+}
+
+// with is below after one more closure; instances share what they inherit, so
+// nothing is changed in place.
+func (b below) with(repo string, request pin.Request, c pin.Closure, k *spec.Packages) below {
+	b.repo = repo
+	b.requests = append(slices.Clone(b.requests), request)
+	b.ranges = append(slices.Clone(b.ranges), configuredAt{k.Configure, k.Range})
+	b.closures = append(slices.Clone(b.closures), c)
+	return b
+}
+
+// has reports whether a package was unpacked below.
+func (b below) has(name string) bool {
+	return slices.ContainsFunc(b.closures, func(c pin.Closure) bool {
+		return slices.ContainsFunc(c.Packages, func(p pin.Package) bool { return p.Name == name })
+	})
 }
 
 // installable refuses what cannot be resolved: what a foreign database holds
@@ -91,13 +116,14 @@ func (p *planner) installable(s *state, k *spec.Packages, arch, key string) bool
 		p.ds.Errorf(k.Range, "No packages for this platform", "%s has no name for %s. Leave the platform out of `platforms`.", k.Manager, s.key.own)
 	case s.below.foreign:
 		p.ds.Errorf(k.Range, "Packages over a foreign base",
-			"%s is built from an image whose package database specbuild did not write, so what is missing is not known. Build `from = scratch`, or run the base's own package manager in a `run`.",
+			"%s is built from an image whose package database specbuild did not write, so what is missing is not known. Build `from = scratch`, or call the base's own package manager: packages \"apt\".",
 			s.key.addr.Local())
+	case s.below.manager != "":
+		p.ds.Errorf(k.Range, "Packages over those of a package manager",
+			"%s has run below, so what is missing is not known. Write this step before it, or install these packages by it too.", s.below.manager)
 	case s.below.repo != "" && s.below.repo != key:
 		p.ds.Errorf(k.Repository.Range, "Two repositories in one image",
 			"The packages below come from another repository (%s), and versions of two cannot be compared. Declare one `repository` with a `source` for each archive.", s.below.repo)
-	case k.Configure:
-		p.ds.Errorf(k.Range, "Packages cannot be configured", "`configure = true` runs maintainer scripts, which this version of specbuild does not do. Leave it out, and write what the scripts would with `file` and `user` steps.")
 	default:
 		return true
 	}

@@ -154,7 +154,8 @@ type Copy struct {
 // Run is a command with everything that it sees.
 type Run struct {
 	Args      []string `json:"args"`
-	Env       []KV     `json:"env"` // final but for HOME
+	Shown     []string `json:"shown,omitempty"` // what people read in place of Args, where these are not the spec's
+	Env       []KV     `json:"env"`             // final but for HOME
 	Workdir   string   `json:"workdir"`
 	User      string   `json:"user"` // "uid:gid"
 	Network   string   `json:"network"`
@@ -184,14 +185,18 @@ type Mount struct {
 	MaxSize  int64    `json:"maxSize,omitempty"` // cache, bytes
 }
 
-// Packages are locked packages of a distribution.
+// Packages are packages of a distribution: locked ones, which are unpacked
+// natively, or what a program of the base itself is asked for.
 type Packages struct {
-	Manager    string    `json:"manager"` // "deb"
-	Arch       string    `json:"arch"`    // the distribution's word
-	Install    []string  `json:"install"` // as asked for
-	Repository string    `json:"repository"`
-	Packages   []Package `json:"packages"` // that this step adds, sorted by name
-	Mirrors    []Mirror  `json:"mirrors,omitempty"`
+	Manager    string    `json:"manager"`        // "deb"; or the base's own "apt", "apk" or "dnf"
+	Arch       string    `json:"arch,omitempty"` // deb: the distribution's word
+	Install    []string  `json:"install"`        // as asked for
+	Recommends bool      `json:"recommends,omitempty"`
+	Configure  bool      `json:"configure,omitempty"`  // deb: maintainer scripts run
+	Repository string    `json:"repository,omitempty"` // deb
+	Packages   []Package `json:"packages,omitempty"`   // deb: that this step adds, sorted by name
+	Mirrors    []Mirror  `json:"mirrors,omitempty"`    // deb
+	Run        *Run      `json:"run,omitempty"`        // the command that installs them, or of deb configures them
 }
 
 // Package is one package of an archive.

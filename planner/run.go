@@ -46,6 +46,7 @@ func (p *planner) run(s *state, r *spec.Run) {
 		out.Mounts = append(out.Mounts, m)
 	}
 	s.add(Step{Range: r.Range, Run: out})
+	s.below.opaque = true
 }
 
 // runnable refuses, at plan time, a step that this machine cannot run.

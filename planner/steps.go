@@ -119,6 +119,7 @@ func (p *planner) copy(s *state, c *spec.Copy) {
 		out.Mode = octal(c.Mode.V)
 	}
 	s.add(Step{Range: c.Range, Copy: out})
+	s.below.opaque = true
 	if ok && from.Kind == spec.KindContext {
 		p.checkCopy(s, c, p.context(from))
 	}

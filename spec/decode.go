@@ -85,6 +85,10 @@ func (b *block[T]) decodeAttributes(d *decoder, t *T, body *hclsyntax.Body) bool
 			b.open(t, a)
 		default:
 			clean = false
+			if answer, ok := b.answers[a.Name]; ok {
+				d.diags.Errorf(syntax.Range(a.NameRange), "Unknown attribute", "This block has no attribute %q. %s", a.Name, answer)
+				continue
+			}
 			d.unknownAttribute(b.name, a, b.attrNames(), b.blockNames())
 		}
 	}

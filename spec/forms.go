@@ -66,11 +66,16 @@ func pattern(text string) func() *regexp.Regexp {
 
 // patterns that are easier said than programmed.
 var (
-	envNamePattern  = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
-	digestPattern   = pattern(`^sha256:[0-9a-f]{64}$`)
-	accountPattern  = pattern(`^[a-z_][a-z0-9_-]{0,31}$`)
-	suitePattern    = pattern(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
-	debPattern      = pattern(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9A-Za-z][0-9A-Za-z.+:~-]*)?$`)
+	envNamePattern = pattern(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	digestPattern  = pattern(`^sha256:[0-9a-f]{64}$`)
+	accountPattern = pattern(`^[a-z_][a-z0-9_-]{0,31}$`)
+	suitePattern   = pattern(`^[A-Za-z0-9][A-Za-z0-9._/+-]*$`)
+	debPattern     = pattern(`^[a-z0-9][a-z0-9+.-]+(:[a-z0-9-]+)?(=[0-9A-Za-z][0-9A-Za-z.+:~-]*)?$`)
+	// A name that ends in "-" asks apt-get to remove the package; a version that
+	// does, too.
+	aptPattern      = pattern(`^[a-z0-9][a-z0-9+.-]*[a-z0-9+](:[a-z0-9]+(-[a-z0-9]+)*)?(=[0-9A-Za-z]([0-9A-Za-z.+:~-]*[0-9A-Za-z.+~])?)?$`)
+	apkPattern      = pattern(`^[A-Za-z0-9][A-Za-z0-9+._-]*(=[0-9][0-9A-Za-z._~]*(-r[0-9]+)?)?$`)
+	rpmPattern      = pattern(`^[A-Za-z0-9][A-Za-z0-9+._-]*(=[0-9A-Za-z][0-9A-Za-z.+~^:_-]*)?$`)
 	sha256Pattern   = pattern(`^[0-9a-f]{64}$`)
 	snapshotPattern = pattern(`^[0-9]{8}T[0-9]{6}Z$`)
 	scpPattern      = pattern(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^:]+$`)
@@ -103,6 +108,9 @@ var (
 	accountName  = matching("the name of a user or group", accountPattern, "app")
 	accountNames = listOf("a list of names of groups", accountName, distinctText)
 	debNames     = listOf("a list of packages", matching("a package", debPattern, "nginx"), distinct(func(s string) string { return s }, 1))
+	aptNames     = listOf("a list of packages", matching("a package", aptPattern, "curl=7.88.1-10"), distinct(packageName, 1))
+	apkNames     = listOf("a list of packages", matching("a package", apkPattern, "curl=8.14.1-r2"), distinct(packageName, 1))
+	dnfNames     = listOf("a list of packages", matching("a package", rpmPattern, "curl=8.9.1-3.fc41"), distinct(packageName, 1))
 	snapshot     = formOf("a time", parseSnapshot)
 	imageName    = formOf("the name of an image", parseImageName)
 	tagList      = listOf("a list of names with tags", formOf("a name with a tag", parseTag), distinctText)
@@ -160,6 +168,12 @@ func distinct[V any](key func(V) string, least int) func(*decoder, input, []V) b
 		}
 		return true
 	}
+}
+
+// packageName is a package without its version.
+func packageName(s string) string {
+	name, _, _ := strings.Cut(s, "=")
+	return name
 }
 
 func distinctText(d *decoder, in input, items []string) bool {

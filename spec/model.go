@@ -336,7 +336,7 @@ type Resources struct {
 // Packages installs packages of a distribution.
 type Packages struct {
 	Range      diag.Range
-	Manager    string // "deb"
+	Manager    string // "deb", or the base's own: "apt", "apk", "dnf"
 	Install    Attr[[]string]
 	Repository Attr[Addr]
 	Recommends bool

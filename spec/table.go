@@ -24,6 +24,9 @@ type block[T any] struct {
 	blocks []nested[T]
 	// one lists sets of names of which exactly one must be written.
 	one []choice
+	// answers are sentences about attributes that a block of the same name
+	// has and this one does not.
+	answers map[string]string
 	// when is set for blocks that `when = false` leaves out.
 	when bool
 	// fixed says why target may not stand in the block; empty where it may.
@@ -202,22 +205,6 @@ func variant[T, C any](b *block[C], label string, max int, add func(*T, *C)) nes
 func step(n nested[draft]) nested[draft] {
 	n.step = true
 	return n
-}
-
-// unsupportedBlock is the row of a nested block that this version refuses.
-func unsupportedBlock[T any](name, label, instead string) nested[T] {
-	return nested[T]{
-		name: name, variant: label,
-		decode: func(d *decoder, _ *T, src source) {
-			what := name
-			if label != "" {
-				what += " " + quote(label)
-			}
-			d.diags.Errorf(src.header, "Not supported yet",
-				"%s is part of the language, but this version of specbuild cannot do it. %s", what, instead)
-		},
-		grammar: func() *grammar.Block { return &grammar.Block{Name: name} },
-	}
 }
 
 // attrNames are the names of the rows, as messages list them.

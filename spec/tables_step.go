@@ -134,17 +134,6 @@ var resourcesBlock = &block[Resources]{
 	},
 }
 
-var packagesBlock = &block[Packages]{
-	name: "packages", label: variantLabel, when: true, doc: "Installs packages, resolved and unpacked by specbuild itself.",
-	begin: func(p *Packages, label string, header diag.Range) { p.Manager, p.Range = label, header },
-	attrs: []attribute[Packages]{
-		attr("install", debNames, func(p *Packages) *Attr[[]string] { return &p.Install }, "\"name\", \"name=version\" or \"name:arch\", a list.", required),
-		attr("repository", reference(KindRepository), func(p *Packages) *Attr[Addr] { return &p.Repository }, "where from, a repository.x.", required),
-		plain("recommends", boolean, func(p *Packages) *bool { return &p.Recommends }, "whether recommended packages come along.", defaults("false")),
-		plain("configure", boolean, func(p *Packages) *bool { return &p.Configure }, "whether maintainer scripts run, in a sandboxed step.", defaults("false")),
-	},
-}
-
 var fileBlock = &block[File]{
 	name: "file", when: true, doc: "Writes a file of the spec's own text.",
 	begin: func(f *File, _ string, header diag.Range) { f.Range = header },

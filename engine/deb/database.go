@@ -14,7 +14,8 @@ const (
 	infoDir     = databaseDir + "info/"
 	triggersDir = databaseDir + "triggers/"
 	// markPath says that specbuild wrote the database: a second step may
-	// add to it. dpkg does not look at it.
+	// add to it. dpkg does not look at it. While packages wait to be
+	// configured it also lists their preinst scripts, see preinsts.
 	markPath = databaseDir + "specbuild"
 	markText = "format 1\n"
 )
@@ -132,11 +133,6 @@ func (in *installation) writeDatabase() error {
 			return err
 		}
 	}
-	if in.req.Configure {
-		for i, s := range stanzas {
-			stanzas[i] = s.with("Status", " install ok unpacked")
-		}
-	}
 	slices.SortStableFunc(stanzas, func(a, b stanza) int {
 		return strings.Compare(a.get("Package")+"\x00"+a.get("Architecture"), b.get("Package")+"\x00"+b.get("Architecture"))
 	})
@@ -165,25 +161,21 @@ func (in *installation) writeDatabase() error {
 			t.setFile(f[0], 0o644, f[1])
 		}
 	}
-	return nil
-}
-
-// with replaces the value of a field.
-func (s stanza) with(name, text string) stanza {
-	out := stanza{slices.Clone(s.fields)}
-	for i := range out.fields {
-		if strings.EqualFold(out.fields[i].name, name) {
-			out.fields[i].text = text
-		}
+	if in.req.Configure {
+		t.setFile(markPath, 0o644, markText+in.preinsts())
 	}
-	return out
+	return nil
 }
 
 // statusOf is a package's paragraph in the status file: its control file
 // with the state after the name, and the md5 sums of its conffiles.
 func (in *installation) statusOf(a *archive) (stanza, error) {
 	s := a.stanza.without("Status", "Conffiles", "Package")
-	out := stanza{append([]field{{"Package", " " + a.Name}, {"Status", " install ok installed"}}, s.fields...)}
+	state := " install ok installed"
+	if in.req.Configure {
+		state = " install ok unpacked"
+	}
+	out := stanza{append([]field{{"Package", " " + a.Name}, {"Status", state}}, s.fields...)}
 	text, err := a.controlFile("conffiles")
 	if err != nil {
 		return stanza{}, err

@@ -107,6 +107,9 @@ func createdBy(op dag.Op) string {
 		}
 		return fmt.Sprintf("copy %s to %s", from, op.To)
 	case *dag.Run:
+		if len(op.Shown) > 0 {
+			return strings.Join(op.Shown, " ")
+		}
 		return "run " + strings.Join(op.Args, " ")
 	case *dag.Packages:
 		names := make([]string, len(op.Packages))

@@ -37,6 +37,9 @@ func (b *build) packages(ctx context.Context, s *state, op *dag.Packages) (execu
 	}
 	k := cache.NewKey("packages v1")
 	k.Line("manager", op.Manager, op.Arch)
+	if op.Configure {
+		k.Line("configure")
+	}
 	addRoot(k, chain)
 	for _, p := range op.Packages {
 		k.Line("package", p.Name, p.Version, p.Arch, p.SHA256)
@@ -76,7 +79,7 @@ func (b *build) installRequest(ctx context.Context, s *state, op *dag.Packages) 
 	if err != nil {
 		return deb.Request{}, nil, err
 	}
-	req := deb.Request{Arch: op.Arch, Asked: s.n.Meta.Asked}
+	req := deb.Request{Arch: op.Arch, Asked: s.n.Meta.Asked, Configure: op.Configure}
 	if tree.Len() > 0 {
 		req.Below = deb.Below{Tree: tree, Read: func(path string) ([]byte, error) { return b.readFile(ctx, s.n.Inputs[0], path) }}
 	}

@@ -169,7 +169,14 @@ func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 		err = exitError(exit, p.n.Meta)
 	}
 	if err != nil {
-		se := b.stepError(p.n, p.op.Args, text, b.explainFull(err))
+		command := p.op.Args
+		if len(p.op.Shown) > 0 {
+			command = p.op.Shown
+			if errors.Is(err, sandbox.ErrCommand) {
+				err = fmt.Errorf("what is below has no shell, and so no package manager: %w", err)
+			}
+		}
+		se := b.stepError(p.n, command, text, b.explainFull(err))
 		if b.o.KeepFailed {
 			if kerr := b.keep(se, scratch, root, spec); kerr != nil {
 				se.Err = errors.Join(se.Err, kerr)

@@ -87,7 +87,8 @@ type Mount struct {
 // from.
 type Run struct {
 	Args      []string
-	Env       []KV // final but for HOME, which the engine takes from the root's passwd
+	Shown     []string // what people read in place of Args; none where the spec itself says them
+	Env       []KV     // final but for HOME, which the engine takes from the root's passwd
 	Workdir   string
 	User      string // "uid:gid"
 	Network   string // "none", "outbound" or "host"
@@ -109,9 +110,12 @@ type Package struct {
 
 // Packages unpacks packages of a distribution natively into a root.
 type Packages struct {
-	Manager  string // "deb"
-	Arch     string // the distribution's word, "amd64"
-	Packages []Package
+	Manager string // "deb"
+	Arch    string // the distribution's word, "amd64"
+	// Configure leaves them for their maintainer scripts, which a Run over
+	// them calls.
+	Configure bool
+	Packages  []Package
 }
 
 // FileEntry is a file, directory or symbolic link of the spec's own.
@@ -266,6 +270,7 @@ func (o *Copy) print(p *printer) {
 func (o *Run) print(p *printer) {
 	p.line("platform", o.Platform)
 	p.list("arg", o.Args)
+	p.list("shown", o.Shown)
 	printKV(p, "env", o.Env)
 	p.line("workdir", o.Workdir)
 	p.line("user", o.User)
@@ -289,6 +294,7 @@ func (m Mount) print(p *printer) {
 
 func (o *Packages) print(p *printer) {
 	p.line("manager", o.Manager, o.Arch)
+	p.flag("configure", o.Configure)
 	for _, k := range o.Packages {
 		p.line("package", k.Name, k.Version, k.Arch, k.SHA256)
 	}

@@ -206,6 +206,25 @@ func TestPackagesPinned(t *testing.T) {
 `,
 		},
 	}.run(t, "packages-pinned")
-	// With a lock all of them are pinned, whatever the spec says.
+	// With a lock all of them are pinned, whatever the spec says; but those
+	// that a base's own manager fetches, which are in no lock.
+	own := func(manager, install string) string {
+		return base("nonroot") + `image "web" {
+  from   = base.b
+  run_as = "1"
+  packages "` + manager + `" {
+    install = ` + install + `
+  }
+}
+`
+	}
+	cases{
+		severity: diag.Warning, release: diag.Error,
+		fires: []string{
+			own("apt", `[«"curl"»]`), own("apt", `[«"curl"», "g++=4:14.2.0-1"]`), own("apt", `«["curl", "g++:amd64", "jq=1.6-2"]»`),
+			own("apk", `[«"curl"»]`), own("dnf", `[«"curl"»]`), own("dnf", `[«"curl-7.76.1"»]`),
+		},
+		quiet: []string{own("apt", `["curl=8.14.1-2", "g++:amd64=4:14.2.0-1"]`), own("apk", `["curl=8.14.1-r2"]`), own("dnf", `["curl=7.76.1-29.el9"]`)},
+	}.run(t, "packages-pinned")
 	cases{quiet: []string{with(`["nginx"]`), with(`["nginx=1.26.3-3"]`), with(`["nginx", "curl"]`)}}.run(t, "packages-pinned")
 }

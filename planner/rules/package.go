@@ -1,6 +1,9 @@
 package rules
 
 import (
+	"fmt"
+	"strings"
+
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -8,8 +11,9 @@ import (
 func packageRules() []Rule {
 	return []Rule{
 		{
-			ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock",
-			Why:   "What an archive offers changes several times a day. Without a lock this is advice, with --locked an error.",
+			ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock, or in the spec",
+			Why: "What an archive offers changes several times a day. Those of packages \"deb\" are in the lock; without one this is advice, with --locked an error. " +
+				"What a base's own package manager fetches is in no lock, so the spec says its versions.",
 			check: unpinnedPackages,
 		},
 		{
@@ -19,19 +23,42 @@ func packageRules() []Rule {
 	}
 }
 
-// unpinnedPackages looks only where there is no lock: one that lacks packages
-// is stale, which the planner says. A version in `install` pins one package,
-// and none of those that it needs.
 func unpinnedPackages(d *docket) {
-	if !d.Unlocked {
-		return
-	}
 	for _, inst := range d.Instances {
 		for _, step := range inst.Body.Steps {
-			if p, ok := step.(*spec.Packages); ok && !p.Install.Unknown {
+			p, ok := step.(*spec.Packages)
+			switch {
+			case !ok || p.Install.Unknown:
+			case p.Manager != "deb":
+				d.unversioned(inst.Body.Addr, p)
+			case d.Unlocked:
+				// One that lacks packages is stale, which the planner says. A
+				// version in `install` pins one package, and none of those that
+				// it needs.
 				d.found(inst.Body.Addr, or(p.Install.Range, p.Range), "The packages are not pinned",
 					"There is no lock with the versions of what %s installs, so the archive of the day decides. Run `specbuild lock` and commit specbuild.lock.", inst.Body.Addr.Local())
 			}
 		}
 	}
+}
+
+// unversioned is one finding for a step, at the one name that has no version
+// or at the list.
+func (d *docket) unversioned(addr spec.Addr, p *spec.Packages) {
+	var names []string
+	for _, name := range p.Install.V {
+		if !strings.Contains(name, "=") {
+			names = append(names, name)
+		}
+	}
+	at, are, each := or(p.Install.Range, p.Range), "have no version", "each"
+	switch len(names) {
+	case 0:
+		return
+	case 1:
+		at, are, each = d.element(at, names[0]), "has no version", "it"
+	}
+	d.found(addr, at, "The packages are not pinned",
+		"%s %s, and the lock does not hold what %s fetches: the archive of the day decides. Write %s as %q with its version, or use packages \"deb\", whose whole closure is locked.",
+		strings.Join(names, ", "), are, p.Manager, each, fmt.Sprintf("%s=…", names[0]))
 }

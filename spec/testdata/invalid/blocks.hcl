@@ -69,8 +69,23 @@ image "steps" {
     resources {}
     resources {} # want: Block written twice | only once
   }
-  packages "apt" { # want: Not supported yet | packages "deb"
-    install = ["curl"]
+  packages "apt" {
+    install    = ["curl", "$(id)"] # want: Invalid value | "$(id)" is not a package
+    repository = "x"               # want: Unknown attribute | apt-get takes from the archives that the base lists in /etc/apt
+    configure  = true              # want: Unknown attribute | apt-get always runs what the packages bring
+  }
+  packages "apt" {
+    install    = ["-o=APT::Get::AllowUnauthenticated=true"] # want: Invalid value | is not a package
+    recomends  = true                                       # want: Unknown attribute | Did you mean "recommends"?
+  }
+  packages "apt" {
+    install = ["curl-"] # want: Invalid value | is not a package; write it like "curl=7.88.1-10"
+  }
+  packages "apk" {
+    install    = ["curl", "curl=8.14.1-r2"] # want: Invalid value | has "curl" twice
+    recommends = true                       # want: Unknown attribute | Packages of apk recommend nothing
+  }
+  packages "dnf" { # want: Missing attribute | "install"
   }
   packages "brew" { # want: Unknown label | it is one of
     install = ["curl"]
