@@ -19,6 +19,7 @@ const module = "github.com/specbuild/specbuild/"
 // directly.
 var allowed = map[string][]string{
 	"spec/diag":       {},
+	"spec/bake":       {"spec", "spec/diag", "spec/dockerfile", "spec/eval", "spec/format", "spec/syntax"},
 	"spec/dockerfile": {"spec", "spec/diag", "spec/format"},
 	"spec/syntax":     {"spec/diag", "spec/grammar"},
 	"spec/eval":       {"spec/diag", "spec/syntax"},
@@ -55,8 +56,8 @@ var allowed = map[string][]string{
 
 // owners lists third-party modules that stay behind the packages named.
 var owners = map[string][]string{
-	"github.com/hashicorp/hcl/v2":            {"spec", "spec/syntax", "spec/format", "spec/eval", "planner/policy"},
-	"github.com/zclconf/go-cty":              {"spec", "spec/eval", "spec/syntax", "planner/policy"},
+	"github.com/hashicorp/hcl/v2":            {"spec", "spec/bake", "spec/syntax", "spec/format", "spec/eval", "planner/policy"},
+	"github.com/zclconf/go-cty":              {"spec", "spec/bake", "spec/eval", "spec/syntax", "planner/policy"},
 	"gopkg.in/yaml.v3":                       {"spec/syntax", "spec/format"},
 	"github.com/google/go-containerregistry": {"engine/image"},
 	"github.com/moby/buildkit":               {"engine/buildkit", "spec/dockerfile"},

@@ -42,6 +42,7 @@ begins with TODO(import), and listed with the Dockerfile's lines.`,
 		},
 	}
 	f.add(cmd)
+	cmd.AddCommand(c.importBakeCmd())
 	cmd.Flags().StringVar(&target, "target", "", "the stage that becomes the image (default: the last)")
 	cmd.Flags().StringVar(&folder, "context", "", "the folder that docker build would be given (default: the Dockerfile's)")
 	return cmd

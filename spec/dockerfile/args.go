@@ -137,6 +137,9 @@ type declared struct {
 
 // declare makes a variable of an argument, or finds the one that it is.
 func (im *importer) declare(kv instructions.KeyValuePairOptional, owner string, line int, comments []string, get lookup) binding {
+	if b, ok := im.given(kv, line, comments); ok {
+		return b
+	}
 	var value text
 	if kv.Value != nil {
 		var err error

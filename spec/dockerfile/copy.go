@@ -286,6 +286,9 @@ func globOnly(s string) string {
 // image.
 func (st *stage) fileSystem(b *block, name string) string {
 	im := st.im
+	if image, ok := im.named(name); ok {
+		return "base." + im.base(literal(image), b.line, "").name
+	}
 	if p := im.find(name, st.index, true); p != nil {
 		return p.addr()
 	}

@@ -38,12 +38,22 @@ type Options struct {
 	// Context is the folder that would be built, to tell files from folders;
 	// nil where it is not there. Only names are looked at, never contents.
 	Context fs.FS
+	// Args are the build arguments that are given, by name.
+	Args map[string]Arg
+	// Contexts are named contexts, as of docker build --build-context: what is
+	// called so in FROM, COPY --from or the from of a mount is this image
+	// instead of a stage or an image of that name.
+	Contexts map[string]string
 }
 
 // Result is a spec and what was not taken over one to one.
 type Result struct {
 	HCL   []byte // formatted, and valid by itself
 	Notes []Note // by line, each once
+	// Stages are those of the Dockerfile, in its order.
+	Stages []Stage
+	// UnknownArgs are the names of [Options.Args] that no ARG declares, sorted.
+	UnknownArgs []string
 }
 
 // Kind says what a note is about.
@@ -82,7 +92,7 @@ func Import(name string, dockerfile []byte, opts Options) (Result, diag.List) {
 	}
 	im := &importer{
 		opts: opts, lines: strings.SplitAfter(string(source), "\n"), escape: escape,
-		noted: map[Note]bool{}, names: map[string]bool{},
+		noted: map[Note]bool{}, names: map[string]bool{}, taken: map[string]bool{},
 	}
 	if err := im.convert(stages, global); err != nil {
 		ds.Errorf(diag.Range{File: name}, "Not imported", "%s.", upper(err.Error()))
@@ -92,7 +102,7 @@ func Import(name string, dockerfile []byte, opts Options) (Result, diag.List) {
 	slices.SortStableFunc(im.notes, func(a, b Note) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(b.Kind, a.Kind))
 	})
-	return Result{HCL: hcl, Notes: im.notes}, nil
+	return Result{HCL: hcl, Notes: im.notes, Stages: im.places(), UnknownArgs: im.unknownArgs()}, nil
 }
 
 // parse reads the Dockerfile as BuildKit does.

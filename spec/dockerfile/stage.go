@@ -21,6 +21,7 @@ type importer struct {
 	notes []Note
 	noted map[Note]bool
 	names map[string]bool // kind + " " + name, of what is declared
+	taken map[string]bool // names of [Options.Args] that an ARG declares
 
 	global    scope
 	variables []*variable
@@ -294,6 +295,9 @@ func (st *stage) origin() origin {
 		return origin{expr: "scratch"}
 	}
 	if s, ok := name.constant(); ok {
+		if image, ok := im.named(s); ok {
+			return origin{expr: "base." + im.base(literal(image), st.line, s).name, known: knownImage(image)}
+		}
 		if p := im.find(s, st.index, false); p != nil {
 			return origin{expr: p.addr(), parent: p.real(), known: p.from.known}
 		}
