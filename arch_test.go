@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"spec/starter":    {"spec/format"},
 	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
 	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
+	"planner/policy":  {"spec", "spec/diag", "spec/eval", "planner/rules"},
 	"planner/rules":   {"spec", "spec/diag"},
 	"planner":         {"spec", "spec/diag", "planner/pin", "planner/rules", "planner/policy", "engine/source"},
 	"lower/dag":       {"spec/diag"},

@@ -36,7 +36,7 @@ func labels(list []KV) map[string]string {
 }
 
 func (p *planner) baseFacts(b *spec.Base) rules.Base {
-	out := rules.Base{Base: b, Pinned: b.Digest.Set, Configs: map[string]rules.BaseInfo{}}
+	out := rules.Base{Base: b, Pinned: b.Digest.Set || strings.Contains(b.Image.V, "@"), Configs: map[string]rules.BaseInfo{}}
 	key, _, err := p.baseName(b)
 	if err != nil {
 		return out

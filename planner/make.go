@@ -61,15 +61,17 @@ func makePlan(ctx context.Context, in Input, at evaluate) (*Plan, diag.List) {
 	images := p.images()
 	p.ds = append(p.ds, in.Lock.Missing(p.needs)...)
 	p.unused()
-	if in.Judge != nil {
-		p.ds = append(p.ds, in.Judge(p.facts())...)
-	}
 	plan := &Plan{
 		Version: Version, Workspace: in.Spec.Name, Build: in.Spec.Build.String(),
 		Images: images, Contexts: p.usedContexts(), Secrets: p.usedSecrets(),
 	}
 	for _, s := range p.order {
 		plan.Instances = append(plan.Instances, *s.inst)
+	}
+	if in.Judge != nil {
+		facts := p.facts()
+		facts.Plan = plan
+		p.ds = append(p.ds, in.Judge(facts)...)
 	}
 	return plan, p.ds.Sorted()
 }

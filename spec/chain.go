@@ -57,7 +57,7 @@ func checkRelative(b *draft, l *diag.List) {
 // "base" is sealed against policies alone: a body that is built on another
 // has no base of its own.
 func checkSeal(b *draft, name string, by *draft, l *diag.List) {
-	at, touched := touches(b, name)
+	at, touched := b.Sets(name)
 	if !touched {
 		return
 	}
@@ -65,8 +65,9 @@ func checkSeal(b *draft, name string, by *draft, l *diag.List) {
 	(*l)[len(*l)-1].Notes = []diag.Note{{Message: "It is sealed here.", Range: by.Seal.Range}}
 }
 
-// touches finds where a body sets or undoes a sealed name.
-func touches(b *draft, name string) (diag.Range, bool) {
+// Sets finds where the body itself sets or undoes what a seal names:
+// "run_as", "env.NAME". What it inherits it does not set.
+func (b *Body) Sets(name string) (diag.Range, bool) {
 	if what, key, ok := strings.Cut(name, "."); ok {
 		switch what {
 		case "env":
@@ -102,7 +103,7 @@ func touches(b *draft, name string) (diag.Range, bool) {
 	return diag.Range{}, false
 }
 
-func touchesEnv(b *draft, key string) (diag.Range, bool) {
+func touchesEnv(b *Body, key string) (diag.Range, bool) {
 	if at, ok := entryOf(b.Env, key); ok {
 		return at, true
 	}
@@ -112,7 +113,7 @@ func touchesEnv(b *draft, key string) (diag.Range, bool) {
 	return unsetOf(b, key, func(i *ImageBody) Attr[[]string] { return i.UnsetEnv })
 }
 
-func touchesLabel(b *draft, key string) (diag.Range, bool) {
+func touchesLabel(b *Body, key string) (diag.Range, bool) {
 	if b.Image != nil {
 		if at, ok := entryOf(b.Image.Labels, key); ok {
 			return at, true
@@ -121,7 +122,7 @@ func touchesLabel(b *draft, key string) (diag.Range, bool) {
 	return unsetOf(b, key, func(i *ImageBody) Attr[[]string] { return i.UnsetLabels })
 }
 
-func touchesUser(b *draft, key string) (diag.Range, bool) {
+func touchesUser(b *Body, key string) (diag.Range, bool) {
 	for _, s := range b.Steps {
 		if u, ok := s.(*User); ok && u.Name == key {
 			return u.Range, true
@@ -139,7 +140,7 @@ func entryOf(vars []EnvVar, key string) (diag.Range, bool) {
 	return diag.Range{}, false
 }
 
-func unsetOf(b *draft, key string, list func(*ImageBody) Attr[[]string]) (diag.Range, bool) {
+func unsetOf(b *Body, key string, list func(*ImageBody) Attr[[]string]) (diag.Range, bool) {
 	if b.Image == nil {
 		return diag.Range{}, false
 	}

@@ -27,6 +27,15 @@ type decoder struct {
 	// dry checks names and evaluates nothing: the inside of `when = false`,
 	// whose values may be impossible just because the block is left out.
 	dry bool
+	// incomplete receives the names of attributes that have no whole value yet.
+	incomplete *[]string
+}
+
+// misses notes that an attribute has no whole value yet.
+func (d *decoder) misses(name string) {
+	if d.incomplete != nil {
+		*d.incomplete = append(*d.incomplete, name)
+	}
 }
 
 // decode reads one block by its table. It answers false where the block is
@@ -233,10 +242,12 @@ func evaluate[V any](d *decoder, r row, vt valueType[V], a *hclsyntax.Attribute)
 	v, ok := d.value(a.Expr, r.fixed)
 	switch {
 	case !ok:
+		d.misses(r.name)
 		return zero, unknown
 	case v.IsNull():
 		return zero, absent
 	case !v.IsKnown():
+		d.misses(r.name)
 		if !vt.accepts(v.Type()) {
 			vt.wrong(d, input{v: v, expr: a.Expr, name: r.name})
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -27,7 +28,7 @@ func TestLanguagePage(t *testing.T) {
 		t.Fatal(err)
 	}
 	parts := map[string]string{
-		"blocks": blocksPart(), "steps": stepsPart(), "workspace": workspacePart(), "functions": functionsPart(), "habits": habitsPart(),
+		"blocks": blocksPart(), "steps": stepsPart(), "workspace": workspacePart(), "policy": policyPart(), "functions": functionsPart(), "habits": habitsPart(),
 	}
 	want := string(page)
 	for _, name := range slices.Sorted(maps.Keys(parts)) {
@@ -102,6 +103,17 @@ func workspacePart() string {
 		}
 	}
 	return p.String()
+}
+
+func policyPart() string {
+	var p page
+	for _, b := range PolicyGrammar().Blocks {
+		if len(Grammar().Nested(b.Name)) == 0 {
+			p.block(b, "###", "", func(*grammar.Block) bool { return true })
+		}
+	}
+	// Policies are HCL: nobody's services are written in them.
+	return regexp.MustCompile(` In YAML: .*`).ReplaceAllString(p.String(), "")
 }
 
 type page struct{ strings.Builder }

@@ -174,8 +174,11 @@ func decodeBody(d *decoder, decl *declaration, addr Addr) *draft {
 	if decl.kind == KindImage {
 		table = imageBlock
 	}
-	b, _ := table.decode(d, decl.source())
-	b.Addr = addr
+	var incomplete []string
+	inner := *d
+	inner.incomplete = &incomplete
+	b, _ := table.decode(&inner, decl.source())
+	b.Addr, b.Incomplete = addr, incomplete
 	for _, s := range b.Steps {
 		if c, ok := s.(*Copy); ok && !c.From.Set {
 			c.From.V = d.mod.defaultContext()

@@ -194,6 +194,9 @@ type Body struct {
 	Seal        Attr[[]string] // what those built on it may not set: "run_as", "env.NAME"
 	Steps       []Step         // in order, those with when = false left out
 	Image       *ImageBody     // nil for a stage
+	// Incomplete names attributes, of the body or of a step, that have no
+	// whole value: maps are without the elements that are not known.
+	Incomplete []string
 }
 
 // EnvVar is one variable of an env map; Unset is a null: it is removed.

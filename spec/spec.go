@@ -32,6 +32,8 @@ type Spec struct {
 	// BuildPlatforms are the machines that build; empty where the workspace
 	// does not say.
 	BuildPlatforms []Platform
+	// Policies are where the workspace's policies are, in its order.
+	Policies []PolicySource
 	// Whole is true if everything of the workspace was asked for, so that what
 	// the lock holds besides is used by nobody.
 	Whole bool

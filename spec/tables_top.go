@@ -28,6 +28,7 @@ type workspace struct {
 	name           Attr[string]
 	members        Attr[[]string]
 	buildPlatforms Attr[[]Platform]
+	policy         Attr[[]Source]
 }
 
 var workspaceBlock = &block[workspace]{
@@ -38,7 +39,8 @@ var workspaceBlock = &block[workspace]{
 			"the workspace's name, which caches are shared under; default: its folder's name."),
 		attr("members", globList, func(w *workspace) *Attr[[]string] { return &w.members },
 			"the folders that `./...` means, from the root, such as \"services/*\"; default: all that hold a spec."),
-		unsupported[workspace]("policy", "Only the built-in rules are judged."),
+		attr("policy", policySources, func(w *workspace) *Attr[[]Source] { return &w.policy },
+			"the policies that everything here is judged by: a file or folder from the root, oci://… or git::…, which the lock pins."),
 		attr("build_platforms", platforms, func(w *workspace) *Attr[[]Platform] { return &w.buildPlatforms },
 			"the machines that build, for which the lock holds the packages of native stages; default: linux/amd64 and linux/arm64."),
 		unsupported[workspace]("proxy", "The machine's usual variables (HTTPS_PROXY …) are used."),

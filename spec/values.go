@@ -211,7 +211,10 @@ func mapOf(name string, checkEntry func(key, value string) error) valueType[[]En
 				if v, ok := d.entry(e, checkEntry); ok {
 					out = append(out, v)
 				}
-			} else if !text.accepts(e.v.Type()) {
+				continue
+			}
+			d.misses(in.name)
+			if !text.accepts(e.v.Type()) {
 				text.wrong(d, e.input)
 			}
 		}

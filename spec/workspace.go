@@ -134,6 +134,12 @@ func (ld *loader) settings(f *folder, blocks hclsyntax.Blocks) {
 			}
 			ld.members = w.members.V
 			ld.spec.BuildPlatforms = w.buildPlatforms.V
+			for _, source := range w.policy.V {
+				ld.spec.Policies = append(ld.spec.Policies, PolicySource{source, w.policy.Range})
+				if source.Fetched() != "" { // the lock pins it as it pins modules
+					ld.spec.Fetched = append(ld.spec.Fetched, FetchedModule{Name: "policy", Source: source, Range: w.policy.Range})
+				}
+			}
 		}
 	}
 }

@@ -101,7 +101,7 @@ func TestWorkspaceMistakes(t *testing.T) {
 		{"stages", "stage \"x\" {}\n", "Unknown block", "stages, images and modules stand in"},
 		{"modules", "module \"x\" {}\n", "Unknown block", "stages, images and modules stand in"},
 		{"itself", "locals {\n  a = workspace.local.b\n}\n", "Unknown name", "named without workspace"},
-		{"policy", "workspace {\n  policy = []\n}\n", "Not supported yet", "built-in rules"},
+		{"policy", "workspace {\n  policy = [\"policy.hcl\"]\n}\n", "Invalid value", "from the root"},
 		{"engine", "engine \"buildkit\" {}\n", "Not supported yet", "Leave the block out"},
 		{"base", "base \"x\" {\n}\n", "Missing attribute", "one of"},
 		{"image", emptyImage, "Unknown block", "image.hcl"},

@@ -20,7 +20,6 @@ import (
 	"github.com/specbuild/specbuild/lower/dag"
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/pin"
-	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -33,6 +32,9 @@ type specFlags struct {
 	platforms []string
 	targets   []string
 	locked    bool
+	policies  []string // --policy
+	overrides []string
+	reason    string
 	upgrade   *pin.UpgradePolicy // of lock
 	build     spec.Platform      // to read specs as another machine does; this one's if zero
 }
@@ -46,10 +48,19 @@ func (s *specFlags) add(cmd *cobra.Command) {
 
 func (s *specFlags) addPlan(cmd *cobra.Command) {
 	s.add(cmd)
+	s.addJudging(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&s.allow, "allow", nil, "grant a privilege that the spec asks for: network.host")
 	f.StringSliceVar(&s.platforms, "platform", nil, "only these platforms of each image")
 	f.BoolVar(&s.locked, "locked", inCI(), "refuse to write the lock, and judge as for a release (default: on where CI is set)")
+}
+
+// addJudging are the flags of commands that judge.
+func (s *specFlags) addJudging(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringArrayVar(&s.policies, "policy", nil, "judge by this policy as well: a file or folder, oci://… or git::…; may be repeated")
+	f.StringArrayVar(&s.overrides, "override", nil, "go past the errors of a rule that no policy has made hard; needs --reason; may be repeated")
+	f.StringVar(&s.reason, "reason", "", "why, for --override: it is written into the image's annotations")
 }
 
 // inCI reports whether a CI system runs this: all of them set the variable.
@@ -119,6 +130,7 @@ type compiled struct {
 	plan   *planner.Plan
 	graph  *dag.Graph
 	locked []pin.Change // what was written to a lock that was not there
+	judges *judges      // nil until the spec was read
 
 	elsewhere reader // nil where nothing is locked
 }
@@ -137,7 +149,7 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 		if more, err = c.compileSpec(ctx, out, s, w, write); err != nil {
 			return nil, err
 		}
-		ds = append(ds, more...)
+		ds = append(out.judges.harden(ds), more...)
 	}
 	if err := c.report(ds, sp); err != nil {
 		return nil, err
@@ -148,8 +160,14 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 // compileSpec plans and lowers a spec that was read.
 func (c *cli) compileSpec(ctx context.Context, out *compiled, s *specFlags, w *world, write bool) (diag.List, error) {
 	in := w.input(out.spec, s)
-	lock, ds, err := c.lockFor(ctx, out, in, s, w, write)
+	judges, ds, err := c.judges(ctx, out.spec, s, false)
 	if err != nil || ds.HasErrors() {
+		return ds, err
+	}
+	out.judges = judges
+	in.Judge, in.Allow = judges.judge, slices.Concat(in.Allow, judges.set.Grants())
+	lock, more, err := c.lockFor(ctx, out, in, s, w, write)
+	if ds = append(ds, more...); err != nil || ds.HasErrors() {
 		return ds, err
 	}
 	in.Lock = lock
@@ -160,6 +178,7 @@ func (c *cli) compileSpec(ctx context.Context, out *compiled, s *specFlags, w *w
 	}
 	if !ds.HasErrors() {
 		out.plan = plan
+		judges.record(plan)
 		out.graph, more = lower.Lower(plan)
 		ds = append(ds, more...)
 	}
@@ -171,6 +190,10 @@ func (c *cli) lockFor(ctx context.Context, out *compiled, in planner.Input, s *s
 	lock, exists, ds := readLock(out.spec.Root)
 	if ds.HasErrors() || exists || !pinnable(out.spec) {
 		return lock, ds, nil
+	}
+	// What the rules refuse need not be resolved: registries are not asked.
+	if _, found := planner.Unpinned(ctx, in); found.HasErrors() {
+		return lock, found, nil
 	}
 	needs, problems := allNeeds(ctx, in, out.elsewhere)
 	if ds = append(ds, problems...); ds.HasErrors() {
@@ -292,7 +315,6 @@ func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
 	return planner.Input{
 		Spec: sp, Locked: s.locked, Allow: s.allow,
 		Sources: w.contexts, Fetched: w.fetched, CanRun: w.canRun, Mirrors: w.debian().urls,
-		Judge: rules.Judge,
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/planner"
-	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -27,6 +26,7 @@ judged if there is one.`,
 		},
 	}
 	f.add(cmd)
+	f.addJudging(cmd)
 	cmd.Flags().BoolVar(&f.locked, "locked", inCI(), "judge as for a release (default: on where CI is set)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
 	return cmd
@@ -39,10 +39,15 @@ func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, asJS
 	}
 	if !ds.HasErrors() {
 		lock, exists, more := readLock(sp.Root)
-		ds = append(ds, more...)
+		judges, problems, err := c.judges(ctx, sp, f, true)
+		if err != nil {
+			return err
+		}
+		more = append(more, problems...)
+		ds = append(judges.harden(ds), more...)
 		in := planner.Input{
 			Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
-			Sources: new(source.View), Judge: rules.Judge,
+			Sources: new(source.View), Judge: judges.judge,
 		}
 		if !more.HasErrors() {
 			ds = append(ds, judge(ctx, in, exists)...)

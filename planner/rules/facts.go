@@ -18,6 +18,8 @@ type Facts struct {
 	Unlocked  bool             // there is no lock at all; what a stale one lacks the planner reports itself
 	Grades    map[string]Grade // what policies say of rules, by id; also those of their own rules
 	Policy    Policy           // what else policies add
+	Aside     func(Aside)      // is told what a waiver or an override sets aside; may be nil
+	Plan      any              // the *planner.Plan, which rules of policies look at; nil where not everything is pinned
 	Now       time.Time        // when waivers are judged; zero is the clock's now
 }
 
@@ -88,4 +90,12 @@ type Policy struct {
 type Finding struct {
 	Addr spec.Addr
 	Diag diag.Diagnostic
+}
+
+// Aside is a finding that does not count, and why.
+type Aside struct {
+	Finding  Finding
+	Override bool   // by --override, else by a waiver
+	Reason   string // as it was given
+	Owner    string // of the waiver
 }

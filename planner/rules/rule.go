@@ -123,7 +123,7 @@ func (d *docket) add(addr spec.Addr, di diag.Diagnostic) {
 		return
 	}
 	d.seen[key] = true
-	di.Code = d.rule.ID
+	di.Code, di.Address = d.rule.ID, addr.String()
 	d.findings = append(d.findings, Finding{addr, di})
 }
 

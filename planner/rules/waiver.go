@@ -56,10 +56,17 @@ func (d *docket) override(found diag.List) diag.List {
 		if !ok || f.Severity != diag.Error || d.Grades[f.Code].Hard {
 			continue
 		}
+		d.setAside(Aside{Finding: Finding{Diag: f}, Override: true, Reason: reason})
 		found[i].Severity = diag.Warning
 		found[i].Detail += fmt.Sprintf(" Set aside by --override: %s.", strings.TrimSuffix(reason, "."))
 	}
 	return found
+}
+
+func (d *docket) setAside(a Aside) {
+	if d.Aside != nil {
+		d.Aside(a)
+	}
 }
 
 // waive marks what one waiver sets aside, and says what is wrong with it.
@@ -75,6 +82,7 @@ func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool
 	for i, f := range d.findings {
 		if !aside[i] && f.Diag.Code == w.Rule.V && slices.Contains(addrs, f.Addr) {
 			aside[i] = true
+			d.setAside(Aside{Finding: f, Reason: w.Reason.V, Owner: w.Owner.V})
 			found = append(found, f.Diag)
 		}
 	}
@@ -110,6 +118,7 @@ func (d *docket) expired(w *spec.Waiver, found []diag.Diagnostic) diag.Diagnosti
 	out.Detail = fmt.Sprintf("%s set %s aside at %s until %s (%s). Mend what it was for, or have %s decide anew and give it a later day.",
 		w.Owner.V, w.Rule.V, w.Address.V, lastDay(w), strings.TrimSuffix(w.Reason.V, "."), w.Owner.V)
 	if reason, ok := d.Policy.Overrides[w.Rule.V]; ok && !d.Grades[w.Rule.V].Hard {
+		d.setAside(Aside{Finding: Finding{Diag: diag.Diagnostic{Code: w.Rule.V, Summary: out.Summary, Range: out.Range}}, Override: true, Reason: reason})
 		out.Severity = diag.Warning
 		out.Detail += fmt.Sprintf(" Set aside by --override: %s.", strings.TrimSuffix(reason, "."))
 	}

@@ -83,6 +83,7 @@ type Diagnostic struct {
 	Summary  string   `json:"summary"`        // a fixed phrase a kind, no names, no full stop
 	Detail   string   `json:"detail"`         // sentences: what was found, what is allowed, what to do
 	Range    Range    `json:"range"`
+	Address  string   `json:"address,omitempty"` // what a rule found it at, as a waiver names it
 	Notes    []Note   `json:"notes,omitempty"`
 	Fix      *Fix     `json:"fix,omitempty"`
 }

@@ -146,8 +146,8 @@ func (w *writer) field(out object, field, name string, f reflect.Value) {
 	switch {
 	case strings.HasPrefix(f.Type().Name(), "Attr["):
 		w.attr(out, name, f)
-	case field == "Dir":
-		// The folder on this machine; path says which one it is.
+	case field == "Dir" || field == "Incomplete":
+		// The folder on this machine, which path names; and what is missing.
 	case f.IsZero() && field != "ExitCode" || (f.Kind() == reflect.Slice && f.Len() == 0):
 	case f.Kind() == reflect.Struct:
 		if o := w.object(f); len(o) > 0 {

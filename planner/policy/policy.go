@@ -1,0 +1,262 @@
+// Package policy judges specs, plans and images by an organisation's own
+// rules, and says how the built-in ones are judged: policy files → a [Set],
+// which adds its findings to those of package rules.
+//
+// It fails closed: a rule that cannot be evaluated is an error, and so is a
+// name in a policy that names nothing.
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/specbuild/specbuild/planner/rules"
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/eval"
+)
+
+// File is a policy file as it was found.
+type File struct {
+	Name string // as diagnostics show it
+	Text []byte
+}
+
+// Set is the policies that hold for a workspace.
+type Set struct {
+	Policies []*spec.Policy
+	Files    map[string][]byte // their texts, by name, for excerpts
+
+	grades map[string]rules.Grade
+	owners map[string]string // the policy that graded or declared a rule, by its id
+}
+
+// Read reads policy files; version is this build's, for required_version. The
+// set is whole only if no diagnostic is an error.
+func Read(files []File, version string) (*Set, diag.List) {
+	s := &Set{Files: map[string][]byte{}, grades: map[string]rules.Grade{}, owners: map[string]string{}}
+	var ds diag.List
+	for _, f := range files {
+		if _, twice := s.Files[f.Name]; twice {
+			continue // named by the workspace and by a flag
+		}
+		s.Files[f.Name] = f.Text
+		all, problems := spec.ReadPolicy(f.Name, f.Text, version)
+		ds = append(ds, problems...)
+		s.Policies = append(s.Policies, all...)
+	}
+	if ds.HasErrors() {
+		return s, ds
+	}
+	builtin := map[string]rules.Rule{}
+	for _, r := range rules.All() {
+		builtin[r.ID] = r
+	}
+	for _, p := range s.Policies {
+		ds = append(ds, s.declare(p, builtin)...)
+		if len(p.Seal.V) > 0 {
+			s.grades[sealed] = stricter(s.grades[sealed], rules.Grade{Set: true, Severity: atMost(p, diag.Error), Hard: hard(p), Range: p.Seal.Range})
+		}
+	}
+	for _, p := range s.Policies {
+		for _, g := range p.Grades {
+			ds = append(ds, s.grade(p, g, builtin)...)
+		}
+	}
+	return s, ds
+}
+
+// declare takes a policy's own rules, each with the grade that its
+// enforcement gives it.
+func (s *Set) declare(p *spec.Policy, builtin map[string]rules.Rule) diag.List {
+	var ds diag.List
+	for _, r := range p.Rules {
+		if _, taken := builtin[r.ID]; taken {
+			ds.Errorf(r.Range, "Name taken", "%s is a built-in rule. Give this one another name, or grade that one.", r.ID)
+			continue
+		}
+		if owner, taken := s.owners[r.ID]; taken {
+			ds.Errorf(r.Range, "Name taken", "The policy %s has a rule %s already. Give this one another name.", owner, r.ID)
+			continue
+		}
+		s.owners[r.ID] = p.Name
+		s.grades[r.ID] = rules.Grade{Hard: hard(p), Range: r.Range, Set: true, Severity: atMost(p, diag.Error)}
+	}
+	return ds
+}
+
+func hard(p *spec.Policy) bool { return p.Enforcement.V == "hard" }
+
+// atMost is a severity as far as a policy may give it: one that is advisory
+// stops nothing.
+func atMost(p *spec.Policy, s diag.Severity) diag.Severity {
+	if p.Enforcement.V == "advisory" {
+		return max(s, diag.Warning)
+	}
+	return s
+}
+
+// grade takes one line of a policy's grades. Where several policies grade a
+// rule, the strictest counts; lists and limits of which neither is stricter
+// must be equal.
+func (s *Set) grade(p *spec.Policy, g spec.PolicyGrade, builtin map[string]rules.Rule) diag.List {
+	var ds diag.List
+	rule, ok := builtin[g.Rule]
+	if !ok && s.owners[g.Rule] == "" {
+		ids := slices.Concat(slices.Collect(maps.Keys(builtin)), slices.Collect(maps.Keys(s.owners)))
+		slices.Sort(ids)
+		ds.Errorf(g.Range, "No such rule", "%q is not the id of a rule.%s `specbuild rules` lists them.", g.Rule, eval.DidYouMean(g.Rule, ids))
+		return ds
+	}
+	if ok && (rule.By == rules.ByLanguage || rule.By == rules.ByPlanner) && g.Severity.V != "error" {
+		ds.Errorf(g.Range, "This cannot be graded", "%s is kept by the %s: it is always an error. Take the line out.", g.Rule, rule.By)
+		return ds
+	}
+	next := rules.Grade{Set: g.Severity.Set, Off: g.Severity.V == "off", Hard: hard(p), Range: g.Range, Lists: map[string][]string{}, Limits: map[string]int64{}}
+	next.Severity = atMost(p, severity(g.Severity.V))
+	for _, param := range g.Params {
+		ds = append(ds, parameter(&next, rule, param)...)
+	}
+	before, twice := s.grades[g.Rule]
+	if twice {
+		ds = append(ds, conflict(before, next, g)...)
+		next = stricter(before, next)
+	}
+	s.grades[g.Rule] = next
+	return ds
+}
+
+func severity(word string) diag.Severity {
+	switch word {
+	case "warning":
+		return diag.Warning
+	case "info":
+		return diag.Info
+	default:
+		return diag.Error
+	}
+}
+
+// parameter puts a list or a limit into a grade, by what the rule takes.
+func parameter(g *rules.Grade, rule rules.Rule, p spec.PolicyParam) diag.List {
+	var ds diag.List
+	var names []string
+	for _, has := range rule.Params {
+		names = append(names, has.Name)
+		if has.Name != p.Name {
+			continue
+		}
+		switch has.Kind {
+		case rules.List:
+			if g.Lists[p.Name] = p.List; p.List == nil {
+				ds.Errorf(p.Range, "Invalid value", "%s is a list of texts: %s = [\"…\"].", p.Name, p.Name)
+			}
+		default:
+			n, err := limit(has.Kind, p.Text)
+			if g.Limits[p.Name] = n; err != nil {
+				ds.Errorf(p.Range, "Invalid value", "%s: %v.", p.Name, err)
+			}
+		}
+		return ds
+	}
+	takes := "nothing besides a severity"
+	if len(names) > 0 {
+		takes = strings.Join(names, ", ")
+	}
+	ds.Errorf(p.Range, "Unknown name", "%s takes %s.%s", rule.ID, takes, eval.DidYouMean(p.Name, names))
+	return ds
+}
+
+// limit reads a number in the unit of its kind. Days are a unit here alone:
+// nobody builds for days, but bases and waivers are that old.
+func limit(kind rules.Kind, s string) (int64, error) {
+	switch kind {
+	case rules.Bytes:
+		return eval.ParseSize(s)
+	case rules.Duration:
+		if days, ok := strings.CutSuffix(s, "d"); ok {
+			n, err := strconv.ParseInt(days, 10, 32)
+			if err != nil || n < 0 {
+				return 0, fmt.Errorf("%q is not a number of days; write it like \"90d\"", s)
+			}
+			return n * 24 * 60 * 60, nil
+		}
+		d, err := eval.ParseDuration(s)
+		return int64(d.Seconds()), err
+	default:
+		n, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || n < 0 {
+			return 0, fmt.Errorf("%q is not a number from 0 up", s)
+		}
+		return n, nil
+	}
+}
+
+// conflict reports lists and limits that two policies give differently: which
+// of them is stricter is not known.
+func conflict(before, next rules.Grade, g spec.PolicyGrade) diag.List {
+	var ds diag.List
+	for _, p := range g.Params {
+		list, both := before.Lists[p.Name]
+		n, number := before.Limits[p.Name]
+		if both && !slices.Equal(list, next.Lists[p.Name]) || number && n != next.Limits[p.Name] {
+			ds.Errorf(p.Range, "Two policies differ", "%s of %s is given by two policies, and not alike. Leave it to one of them.", p.Name, g.Rule)
+			ds[len(ds)-1].Notes = []diag.Note{{Message: "The rule is graded here as well.", Range: before.Range}}
+		}
+	}
+	return ds
+}
+
+// stricter is what two grades come to.
+func stricter(a, b rules.Grade) rules.Grade {
+	out := rules.Grade{Hard: a.Hard || b.Hard, Range: cmp.Or(a.Range, b.Range), Lists: map[string][]string{}, Limits: map[string]int64{}}
+	for _, g := range []rules.Grade{a, b} {
+		maps.Copy(out.Lists, g.Lists)
+		maps.Copy(out.Limits, g.Limits)
+		switch {
+		case g.Off || !g.Set:
+		case !out.Set || g.Severity < out.Severity:
+			out.Set, out.Severity = true, g.Severity
+		}
+	}
+	out.Off = !out.Set && (a.Off || b.Off)
+	return out
+}
+
+// Hard reports whether one of the policies is.
+func (s *Set) Hard() bool { return slices.ContainsFunc(s.Policies, hard) }
+
+// Grants are the privileges that policies give, sorted.
+func (s *Set) Grants() []string {
+	var out []string
+	for _, p := range s.Policies {
+		out = append(out, p.Grant.V...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Owner is the name of the policy that grades or declares a rule, or empty.
+func (s *Set) Owner(rule string) string { return s.owners[rule] }
+
+// Overridable says why a rule cannot be overridden; nil is that it can.
+func (s *Set) Overridable(rule string) error {
+	ids := slices.Collect(maps.Keys(s.owners))
+	for _, r := range rules.All() {
+		if r.By != rules.ByLanguage && r.By != rules.ByPlanner {
+			ids = append(ids, r.ID)
+		}
+	}
+	slices.Sort(ids)
+	switch {
+	case !slices.Contains(ids, rule):
+		return fmt.Errorf("there is no such rule.%s `specbuild rules` lists them", eval.DidYouMean(rule, ids))
+	case s.grades[rule].Hard:
+		return fmt.Errorf("a policy has made it hard (%s); only a waiver in the policy sets it aside", s.grades[rule].Range)
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/specbuild/specbuild/planner/rules"
+	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
+)
+
+// sealed is the built-in rule that seals are told as.
+const sealed = "template-sealed"
+
+// A policy's seal holds for what is built on the stages and images of modules,
+// the organisation's templates: what it names, nothing above them sets or
+// undoes. `base` says besides that an image is built on bases of templates and
+// of the workspace alone, never on one that its own folder declares.
+
+// seals finds what breaks the seal of one policy.
+func seals(p *spec.Policy, f rules.Facts) []rules.Finding {
+	if len(p.Seal.V) == 0 {
+		return nil
+	}
+	byAddr := map[spec.Addr][]*rules.Instance{}
+	for i := range f.Instances {
+		a := f.Instances[i].Body.Addr
+		byAddr[a] = append(byAddr[a], &f.Instances[i])
+	}
+	var out []rules.Finding
+	found := func(b *spec.Body, at diag.Range, detail string) {
+		severity := diag.Error
+		if p.Enforcement.V == "advisory" {
+			severity = diag.Warning
+		}
+		out = append(out, rules.Finding{Addr: b.Addr, Diag: diag.Diagnostic{
+			Severity: severity, Code: sealed, Summary: "Sealed by a policy", Range: at, Detail: detail,
+			Notes: []diag.Note{{Message: "It is sealed here.", Range: p.Seal.Range}},
+		}})
+	}
+	for i := range f.Instances {
+		b := f.Instances[i].Body
+		below, base := chain(b, byAddr)
+		if foreign := base != nil && base.Module == folderOf(b.Addr); foreign && b.Image != nil && slices.Contains(p.Seal.V, "base") {
+			found(b, b.From.Range, b.Addr.Local()+" is built on "+base.Local()+", which its own folder declares. The policy "+p.Name+" seals `base`: take one of the workspace, or build on a template.")
+		}
+		template := slices.IndexFunc(below, func(x *spec.Body) bool { return ofTemplate(x.Addr) })
+		if ofTemplate(b.Addr) || template < 0 {
+			continue
+		}
+		told := map[diag.Range]bool{} // setting entrypoint drops cmd as well, which is one mistake
+		for _, name := range p.Seal.V {
+			if at, touched := b.Sets(name); touched && !told[at] {
+				told[at] = true
+				found(b, at, name+" comes from the template "+below[template].Addr.String()+", which this is built on, and the policy "+p.Name+" seals it: it can be neither set nor undone here.")
+			}
+		}
+	}
+	return out
+}
+
+// ofTemplate reports whether something belongs to a module that was called.
+func ofTemplate(a spec.Addr) bool { return strings.Contains(a.Module, ":") }
+
+func folderOf(a spec.Addr) string {
+	folder, _, _ := strings.Cut(a.Module, ":")
+	return folder
+}
+
+// chain is what a body is built on, the nearest first, and the base at its
+// end, if it ends in one.
+func chain(b *spec.Body, byAddr map[spec.Addr][]*rules.Instance) ([]*spec.Body, *spec.Addr) {
+	var below []*spec.Body
+	for len(below) <= len(byAddr) {
+		from := b.From.V
+		if from.Kind == spec.KindBase {
+			return below, &from
+		}
+		next := byAddr[from]
+		if len(next) == 0 {
+			return below, nil
+		}
+		b = next[0].Body
+		below = append(below, b)
+	}
+	return below, nil
+}
