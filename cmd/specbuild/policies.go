@@ -131,7 +131,7 @@ func (c *cli) policyFiles(ctx context.Context, sp *spec.Spec, f *specFlags) ([]p
 	for _, source := range sp.Policies {
 		more, err := c.policyAt(ctx, m, sp.Root, source.Source)
 		if err != nil {
-			ds.Errorf(source.Range, "The policy cannot be read", "%v.", fromHere(err))
+			ds.Errorf(source.Range, "The policy cannot be read", "%v.", named(err))
 			continue
 		}
 		files = append(files, more...)
@@ -139,7 +139,7 @@ func (c *cli) policyFiles(ctx context.Context, sp *spec.Spec, f *specFlags) ([]p
 	for _, arg := range f.policies {
 		more, err := c.policyArgument(ctx, m, sp.Root, arg)
 		if err != nil {
-			ds.Errorf(diag.Range{}, "The policy cannot be read", "--policy %s: %v.", arg, fromHere(err))
+			ds.Errorf(diag.Range{}, "The policy cannot be read", "--policy %s: %v.", arg, named(err))
 			continue
 		}
 		files = append(files, more...)
@@ -189,7 +189,7 @@ func (c *cli) policyAt(ctx context.Context, m *modules, root string, source spec
 		if err != nil {
 			return nil, err
 		}
-		return readPolicies(full, shownFrom(full))
+		return readPolicies(full, fromHere(full))
 	}
 	dir, err := m.Module(ctx, root, "policy", source)
 	if err != nil {
@@ -258,25 +258,11 @@ func readPolicies(path, shown string) ([]policy.File, error) {
 	return out, nil
 }
 
-// shownFrom is a path as diagnostics show it: from the folder that the command
-// runs in.
-func shownFrom(full string) string {
-	here, err := os.Getwd()
-	if err != nil {
-		return full
-	}
-	rel, err := filepath.Rel(here, full)
-	if err != nil {
-		return full
-	}
-	return filepath.ToSlash(rel)
-}
-
-// fromHere is an error of the file system with its path as readers know it.
-func fromHere(err error) error {
+// named is an error of the file system with its path as readers know it.
+func named(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
-		return fmt.Errorf("%s: %w", shownFrom(pe.Path), pe.Err)
+		return fmt.Errorf("%s: %w", fromHere(pe.Path), pe.Err)
 	}
 	return err
 }
