@@ -33,7 +33,7 @@ type decoder struct {
 
 // misses notes that an attribute has no whole value yet.
 func (d *decoder) misses(name string) {
-	if d.incomplete != nil {
+	if d.incomplete != nil && !d.dry {
 		*d.incomplete = append(*d.incomplete, name)
 	}
 }
