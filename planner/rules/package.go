@@ -59,6 +59,6 @@ func (d *docket) unversioned(addr spec.Addr, p *spec.Packages) {
 		at, are, each = d.element(at, names[0]), "has no version", "it"
 	}
 	d.found(addr, at, "The packages are not pinned",
-		"%s %s, and the lock does not hold what %s fetches: the archive of the day decides. Write %s as %q with its version, or use packages \"deb\", whose whole closure is locked.",
+		"%s %s, and the lock does not hold what %s fetches: the archive of the day decides. Write %s with its version, as in %q, or use packages \"deb\", whose whole closure is locked.",
 		strings.Join(names, ", "), are, p.Manager, each, fmt.Sprintf("%s=…", names[0]))
 }

@@ -381,6 +381,57 @@ image "app" {
 	})
 }
 
+// TestApkIsCalled: there is no Alpine here, so what is tested is how its apk
+// would be called, and what of its traces is left, by a program of its name.
+func TestApkIsCalled(t *testing.T) {
+	t.Parallel()
+	p := newShellProject(t, files{"apk": `#!/bin/sh
+mkdir -p /lib/apk/db /var/log
+echo times > /var/log/apk.log
+: > /lib/apk/db/lock
+touch "$5/kept"
+for a in "$@"; do echo "<$a>"; done > /lib/apk/db/asked
+echo world > /lib/apk/db/world
+[ -e /lib/apk/db/before ] && cat /lib/apk/db/before
+`, "image.hcl": shellStage + `
+stage "os" {
+  from = stage.shell
+  run {
+    command = ["/bin/busybox", "--install", "-s", "/bin"]
+  }
+  copy {
+    source = "apk"
+    to     = "/sbin/apk"
+    mode   = "0755"
+  }
+  file {
+    path    = "/var/log/apk.log"
+    content = "of the base"
+  }
+  file {
+    path    = "/lib/apk/db/before"
+    content = "before"
+  }
+}
+image "app" {
+  from      = stage.os
+  platforms = ["linux/` + runtime.GOARCH + `"]
+  packages "apk" {
+    install = ["curl=8.14.1-r2", "so"]
+  }
+  run_as = "1:1"
+}
+`})
+	p.ok("apply", "-o", "oci:image", "-o", "dir:out")
+	want := "<add>\n<--no-progress>\n<--update-cache>\n<--cache-dir>\n</run/specbuild/packages>\n<-->\n<curl=8.14.1-r2>\n<so>\n"
+	if got := p.read("out/lib/apk/db/asked"); got != want {
+		t.Errorf("apk was called with\n%s", got)
+	}
+	if d := cmp.Diff([]string{"lib/apk/db/asked", "lib/apk/db/world"}, topLayer(t, p.path("image"))); d != "" {
+		t.Error("the layer holds more or less than what was installed (-want +got): ", d)
+	}
+}
+
 // rpmSpec is a package that recommends another, with a script that no shell
 // is needed for.
 const rpmSpec = `Name: tool
