@@ -2,7 +2,7 @@
 GO    ?= go
 LINT   = $(GO) tool -modfile=tools/go.mod golangci-lint
 
-.PHONY: check format vet lint build race test soak bench
+.PHONY: check format vet lint build race test fuzz soak bench
 
 check: format vet build lint race test
 
@@ -28,13 +28,24 @@ race:
 test:
 	$(GO) test ./...
 
-# Long fuzzing and repetition, not part of the gate.
-soak: FUZZ = $(GO) test -run '^$$' -fuzztime 5m -fuzzminimizetime 1x
-soak:
+# What people write, in HCL, YAML and Dockerfiles, a target after the other for
+# a minute in all; the corpora are in testdata/fuzz.
+FUZZTIME ?= 12s
+FUZZ = $(GO) test -run '^$$' -fuzztime $(FUZZTIME) -fuzzminimizetime 1x
+fuzz:
 	$(FUZZ) -fuzz '^FuzzParse$$' ./spec/syntax
 	$(FUZZ) -fuzz '^FuzzYAML$$' ./spec/syntax
 	$(FUZZ) -fuzz '^FuzzLoad$$' ./spec
 	$(FUZZ) -fuzz '^FuzzLoadYAML$$' ./spec
+	$(FUZZ) -fuzz '^FuzzImport$$' ./spec/dockerfile
+
+# Long fuzzing, also of what machines write, and repetition; not part of the gate.
+soak: FUZZTIME = 5m
+soak: fuzz
+	$(FUZZ) -fuzz '^FuzzFormat$$' ./spec/format
+	$(FUZZ) -fuzz '^FuzzExpand$$' ./spec/dockerfile
+	$(FUZZ) -fuzz '^FuzzBake$$' ./spec/bake
+	$(FUZZ) -fuzz '^FuzzParseLock$$' ./planner/pin
 	$(FUZZ) -fuzz '^FuzzDecodeTOC$$' ./engine/layer
 	$(FUZZ) -fuzz '^FuzzReadTOC$$' ./engine/layer
 	$(GO) test -count 5 -run 'Kill|Escape|Race' ./engine/... ./cmd/...
