@@ -36,6 +36,7 @@ type specFlags struct {
 	overrides []string
 	reason    string
 	upgrade   *pin.UpgradePolicy // of lock
+	overlay   map[string][]byte  // texts that are read instead of files, of validate --fix
 	build     spec.Platform      // to read specs as another machine does; this one's if zero
 }
 
@@ -99,8 +100,8 @@ func (c *cli) loadIn(ctx context.Context, dir, top string, args []string, s *spe
 	m := &modules{c: c, upgrade: s.upgrade}
 	defer m.close()
 	sp, ds := spec.Load(ctx, spec.Options{
-		Modules: m,
-		Args:    args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
+		Modules: m, Overlay: s.overlay,
+		Args: args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
 		Build: s.builder(), Version: versionString(), Partial: partial,
 	})
 	return sp, ds, nil

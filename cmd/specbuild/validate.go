@@ -8,52 +8,54 @@ import (
 
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/planner"
+	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
 func (c *cli) validate() *cobra.Command {
 	var f specFlags
-	var asJSON bool
+	var v validateFlags
 	cmd := &cobra.Command{
 		Use:   "validate [SPEC…]",
 		Short: "Find mistakes in specs, without any network",
 		Long: `Find mistakes in specs and judge them by the rules, without any network.
 
 A variable without a value is taken for unknown. What only the lock can tell is
-judged if there is one.`,
+judged if there is one.
+
+--fix mends what has one mending: names that were surely meant, quotes, signs of
+the shell, and what rules say. It says what it changes, replaces whole files, and
+leaves everything else in them as it is. --diff shows the same and writes nothing;
+the exit code is that of what is left.`,
+		Example: "  specbuild validate ./...\n  specbuild validate --fix\n  specbuild validate --diff services/web",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.runValidate(cmd.Context(), args, &f, asJSON)
+			return c.runValidate(cmd.Context(), args, &f, v)
 		},
 	}
 	f.add(cmd)
 	f.addJudging(cmd)
 	cmd.Flags().BoolVar(&f.locked, "locked", inCI(), "judge as for a release (default: on where CI is set)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&v.json, "json", false, "print the findings as JSON")
+	cmd.Flags().BoolVar(&v.fix, "fix", false, "mend what can be mended, in the files")
+	cmd.Flags().BoolVar(&v.diff, "diff", false, "print what --fix would change, and write nothing")
 	return cmd
 }
 
-func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, asJSON bool) error {
-	sp, ds, err := c.load(ctx, args, f, true)
+// validateFlags are those of validate alone.
+type validateFlags struct{ json, fix, diff bool }
+
+func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, v validateFlags) error {
+	find := c.findings
+	if v.fix || v.diff {
+		find = func(ctx context.Context, args []string, f *specFlags) (*spec.Spec, diag.List, error) {
+			return c.fix(ctx, args, f, v)
+		}
+	}
+	sp, ds, err := find(ctx, args, f)
 	if err != nil {
 		return err
 	}
-	if !ds.HasErrors() {
-		lock, exists, more := readLock(sp.Root)
-		judges, problems, err := c.judges(ctx, sp, f, true)
-		if err != nil {
-			return err
-		}
-		more = append(more, problems...)
-		ds = append(judges.harden(ds), more...)
-		in := planner.Input{
-			Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
-			Sources: new(source.View), Judge: judges.judge,
-		}
-		if !more.HasErrors() {
-			ds = append(ds, judge(ctx, in, exists)...)
-		}
-	}
-	if asJSON {
+	if v.json {
 		if err := diag.WriteJSON(c.stdout, ds.Sorted()); err != nil {
 			return err
 		}
@@ -62,11 +64,34 @@ func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, asJS
 		}
 		return nil
 	}
-	if err := c.report(ds, sp); err != nil {
+	if err := c.report(ds, sp); err != nil || v.diff {
 		return err
 	}
 	fmt.Fprintf(c.stdout, "%s checked: no mistakes\n", plural(len(sp.Selected), "image"))
 	return nil
+}
+
+// findings is all that is wrong with specs, without any network.
+func (c *cli) findings(ctx context.Context, args []string, f *specFlags) (*spec.Spec, diag.List, error) {
+	sp, ds, err := c.load(ctx, args, f, true)
+	if err != nil || ds.HasErrors() {
+		return sp, ds, err
+	}
+	lock, exists, more := readLock(sp.Root)
+	judges, problems, err := c.judges(ctx, sp, f, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	more = append(more, problems...)
+	ds = append(judges.harden(ds), more...)
+	in := planner.Input{
+		Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
+		Sources: new(source.View), Judge: judges.judge,
+	}
+	if !more.HasErrors() {
+		ds = append(ds, judge(ctx, in, exists)...)
+	}
+	return sp, ds, nil
 }
 
 // judge plans as far as it goes. Without a lock what it would say is not
