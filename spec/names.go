@@ -312,6 +312,7 @@ func (d *decoder) scopeAttribute(t hcl.Traversal, root string, attrs []string) b
 	}
 	at := syntax.Range(t.SourceRange())
 	d.diags.Errorf(at, "Unknown name", "There is no %s.%s%s; %s has %s.", root, name, didYouMean(name, attrs), root, list(attrs, "and"))
+	d.fixStep(t[1], suggestion(name, attrs))
 	return false
 }
 
@@ -321,9 +322,7 @@ func (d *decoder) undeclared(t hcl.Traversal, root, name string, names []string,
 	at := syntax.Range(t.SourceRange())
 	if meant := suggestion(name, names); meant != "" {
 		d.diags.Errorf(at, "Unknown name", "%s.%s is not declared. Did you mean %s.%s?", root, name, root, meant)
-		if step, ok := t[1].(hcl.TraverseAttr); ok {
-			(*d.diags)[len(*d.diags)-1].Fix = &diag.Fix{Range: syntax.Range(step.SrcRange), Replacement: "." + meant}
-		}
+		d.fixStep(t[1], meant)
 		return
 	}
 	if len(names) == 0 {
@@ -336,12 +335,23 @@ func (d *decoder) undeclared(t hcl.Traversal, root, name string, names []string,
 	d.diags.Errorf(at, "Unknown name", "%s.%s is not declared. There is %s; another is declared by %s.", root, name, choices(names), declare)
 }
 
+// fixStep gives the last message a fix: the name after a dot that was meant.
+func (d *decoder) fixStep(step hcl.Traverser, meant string) {
+	if attr, ok := step.(hcl.TraverseAttr); ok && meant != "" {
+		(*d.diags)[len(*d.diags)-1].Fix = &diag.Fix{Range: syntax.Range(attr.SrcRange), Replacement: "." + meant}
+	}
+}
+
 // unknownRoot answers a name that begins with none of the roots. In a string
 // it is usually meant for the shell.
 func (d *decoder) unknownRoot(t hcl.Traversal, root string) {
 	at := syntax.Range(t.SourceRange())
 	dg := diag.Diagnostic{Severity: diag.Error, Summary: "Unknown name", Range: at}
-	dg.Detail = "Nothing is called " + quote(root) + "." + d.rootHint(root)
+	hint, meant := d.rootHint(root)
+	dg.Detail = "Nothing is called " + quote(root) + "." + hint
+	if meant != "" {
+		dg.Fix = &diag.Fix{Range: syntax.Range(t[0].SourceRange()), Replacement: meant}
+	}
 	if src, ok := d.mod.source(at.File); ok {
 		if opener, in := syntax.TemplateOpener(at.File, src, at.Start.Byte); in {
 			dg.Detail += "\n\n" + syntax.EscapeHint
@@ -351,25 +361,28 @@ func (d *decoder) unknownRoot(t hcl.Traversal, root string) {
 	*d.diags = append(*d.diags, dg)
 }
 
-// rootHint guesses what a name without a root was meant to be. bake and the
-// shell have such names, Terraform's users forget the var.
-func (d *decoder) rootHint(root string) string {
+// rootHint guesses what a name without a root was meant to be: in words, or as
+// the very name. bake and the shell have such names, Terraform's users forget
+// the var.
+func (d *decoder) rootHint(root string) (hint, meant string) {
+	closest, near := eval.Closest(root, rootNames) // in its own case: NAME in a script is no base
 	switch {
 	case slices.Contains(d.mod.variableNames(), root):
-		return " Did you mean var." + root + "?"
+		return " Did you mean var." + root + "?", "var." + root
 	case d.mod.locals[root] != nil:
-		return " Did you mean local." + root + "?"
-	case eval.DidYouMean(root, rootNames) != "": // in its own case: NAME in a script is no base
-		return eval.DidYouMean(root, rootNames)
+		return " Did you mean local." + root + "?", "local." + root
+	case near:
+		return eval.DidYouMean(root, rootNames), closest
 	case root == "env":
-		return " The environment is not read, but for SPECBUILD_VAR_name, the value of a variable."
+		return " The environment is not read, but for SPECBUILD_VAR_name, the value of a variable.", ""
 	}
 	for _, k := range []Kind{KindBase, KindStage, KindImage, KindContext, KindSecret, KindRepository} {
 		if slices.Contains(d.mod.declared(k), root) {
-			return " Did you mean " + string(k) + "." + root + "?"
+			name := string(k) + "." + root
+			return " Did you mean " + name + "?", name
 		}
 	}
-	return " Names begin with one of " + list(rootNames, "and") + "; text is written in quotes."
+	return " Names begin with one of " + list(rootNames, "and") + "; text is written in quotes.", ""
 }
 
 // stepName is the name that .name or ["name"] stands for.

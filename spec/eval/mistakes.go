@@ -223,6 +223,9 @@ func unknownFunction(d *hcl.Diagnostic, out *diag.Diagnostic) {
 		return
 	}
 	out.Detail = fmt.Sprintf("There is no function %s().%s", call.Name, DidYouMean(call.Name, names))
+	if meant, ok := Closest(call.Name, names); ok {
+		out.Fix = &diag.Fix{Range: syntax.Range(call.NameRange), Replacement: meant}
+	}
 }
 
 // failedCall unwraps the error of a function and says which argument it is
