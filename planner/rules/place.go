@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -69,6 +70,42 @@ func stretch(whole diag.Range, source string, from, to int) diag.Range {
 		return p
 	}
 	return diag.Range{File: whole.File, Start: pos(from), End: pos(to)}
+}
+
+// inYAML reports whether a place is in a spec in YAML.
+func inYAML(at diag.Range) bool { return strings.HasSuffix(at.File, ".yaml") }
+
+// beside is a fix that adds a list of strings to a block: on a line of its
+// own, after an attribute that is alone on one or more. It is nil where the
+// attribute stands beside others.
+func (d *docket) beside(at diag.Range, name string, values []string) *diag.Fix {
+	src := string(d.Spec.Files[at.File])
+	if at.End.Byte > len(src) || at.Start.Byte > at.End.Byte {
+		return nil
+	}
+	begin := strings.LastIndexByte(src[:at.Start.Byte], '\n') + 1
+	line, _, _ := strings.Cut(src[at.End.Byte:], "\n")
+	rest := strings.TrimSpace(line)
+	head := src[begin:at.Start.Byte]
+	indent := head[:len(head)-len(strings.TrimLeft(head, " \t-"))]
+	if rest != "" && !strings.HasPrefix(rest, "#") || strings.ContainsAny(head, "{[,") {
+		return nil
+	}
+	quoted := make([]string, len(values))
+	for i, v := range values {
+		quoted[i] = strconv.Quote(v)
+	}
+	sign := " = "
+	if inYAML(at) {
+		sign = ": "
+	}
+	end := at.Start
+	end.Byte = at.End.Byte + len(line)
+	end.Line, end.Column = at.End.Line, at.End.Column+len(line)
+	return &diag.Fix{
+		Range:       diag.Range{File: at.File, Start: end, End: end},
+		Replacement: "\n" + strings.ReplaceAll(indent, "-", " ") + name + sign + "[" + strings.Join(quoted, ", ") + "]",
+	}
 }
 
 // literal is the place of a string of a list in the spec's own text, without

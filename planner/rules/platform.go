@@ -47,8 +47,13 @@ func literalPlatform(d *docket) {
 		if !p.Set || p.Unknown {
 			continue
 		}
-		if text := d.source(p.Range); strings.HasPrefix(text, `"`) && !strings.Contains(text, "${") {
-			d.found(inst.Body.Addr, p.Range, "The platform is written out",
+		text := d.source(p.Range)
+		if (strings.HasPrefix(text, `"`) || inYAML(p.Range)) && text != "" && !strings.Contains(text, "${") {
+			fix := &diag.Fix{Range: p.Range, Replacement: "build.platform"}
+			if inYAML(p.Range) {
+				fix.Replacement = `"${build.platform}"`
+			}
+			d.mend(inst.Body.Addr, p.Range, fix, "The platform is written out",
 				"%s always runs on %s, whatever machine builds. Say build.platform for tools that run while building, or leave it out for the target's own.", inst.Body.Addr.Local(), p.V)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
 )
 
 // useradd counts groups as well: one step makes both, and addgroup is how an
@@ -102,10 +103,11 @@ func openAccount(content string, shadow bool) string {
 // sudo looks at every script, and at the packages of what is shipped: a
 // stage that is only copied from may hold what it likes.
 func sudo(d *docket) {
-	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
+	d.eachRun(func(b *spec.Body, r *spec.Run, s *script, text spec.Attr[string]) {
 		for _, c := range s.calls {
 			if c.name == "sudo" {
-				d.found(b.Addr, d.within(text, c.at, c.first), "A command runs through sudo",
+				at := d.within(text, c.at, c.first)
+				d.mend(b.Addr, at, d.withoutSudo(b, r, c, at), "A command runs through sudo",
 					"%s calls sudo. A step runs as its `user`: say user = \"0:0\" for this one, or leave sudo out.", b.Addr.Local())
 			}
 		}
@@ -129,6 +131,41 @@ func sudo(d *docket) {
 			}
 		}
 	}
+}
+
+// withoutSudo takes the word out where the step is root's anyway, which is
+// what sudo would make of it.
+func (d *docket) withoutSudo(b *spec.Body, r *spec.Run, c call, at diag.Range) *diag.Fix {
+	src := d.Spec.Files[at.File]
+	if at.Start.Byte > len(src) {
+		return nil
+	}
+	line, _, _ := strings.Cut(string(src[at.Start.Byte:]), "\n")
+	rest, ok := strings.CutPrefix(line, "sudo ")
+	if !ok || len(c.args) == 0 || strings.HasPrefix(c.args[0], "-") || strings.Contains(c.args[0], "=") || !d.asRoot(b, r) {
+		return nil
+	}
+	word := at
+	word.End = word.Start
+	taken := len(line) - len(strings.TrimLeft(rest, " "))
+	word.End.Byte += taken
+	word.End.Column += taken
+	return &diag.Fix{Range: word}
+}
+
+// asRoot reports whether a step surely runs as root.
+func (d *docket) asRoot(b *spec.Body, r *spec.Run) bool {
+	if r.User.Set {
+		return r.User.V == "0" || r.User.V == "0:0" || r.User.V == "root"
+	}
+	root := true
+	for _, inst := range d.Instances {
+		if inst.Body.Addr == b.Addr {
+			_, _, read, based := d.base(&inst)
+			root = root && (inst.Inherited == "0:0" || inst.Inherited == "" && (read || !based))
+		}
+	}
+	return root
 }
 
 func isSudo(pkg string) bool {

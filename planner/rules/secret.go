@@ -158,7 +158,7 @@ func (d *docket) copiedSecrets(addr spec.Addr, c Copied, step *spec.Copy) {
 		}
 	}
 	if len(matched) > 0 {
-		d.found(addr, at, "Credentials are copied",
+		d.mend(addr, at, d.leaveOut(step, matched), "Credentials are copied",
 			"%s takes %s out of %s. Leave such files out by `exclude` or a .dockerignore, and give a step what it needs by mount \"secret\". One that holds no credentials can be named in `source` as it is.",
 			addr.Local(), few(matched), c.Context.Local())
 	}
@@ -169,6 +169,15 @@ func (d *docket) copiedSecrets(addr spec.Addr, c Copied, step *spec.Copy) {
 				" since such files often hold credentials. If these do, take them out and mount them as a `secret`.",
 		})
 	}
+}
+
+// leaveOut is a fix that names the files in `exclude`. Where there is one
+// already, somebody has to look.
+func (d *docket) leaveOut(step *spec.Copy, files []string) *diag.Fix {
+	if step.Exclude.Set || slices.ContainsFunc(files, func(f string) bool { return strings.ContainsAny(f, `*?[{\$%"`) }) {
+		return nil
+	}
+	return d.beside(or(step.Source.Range, step.To.Range), "exclude", files)
 }
 
 // secretFile knows files of credentials by their names. A public half, an
