@@ -10,8 +10,8 @@ import (
 func fetchRules() []Rule {
 	return []Rule{
 		{
-			ID: "fetch-checksum", By: ByJudge, Title: "Every file that is fetched has its checksum in the spec or in the lock",
-			Why: "Who controls the server, or the way to it, decides what the URL gives; without a checksum that is what gets into the image.",
+			ID: "fetch-checksum", Severity: diag.Warning, By: ByJudge, Title: "Every file that is fetched has its checksum in the spec or in the lock",
+			Why: "Who controls the server, or the way to it, decides what the URL gives; without a checksum that is what gets into the image. Without a lock this is advice, with --locked an error.",
 			Bad: `context "tool" {
   http {
     url = "https://example.com/tool-1.4.2"

@@ -31,7 +31,7 @@ const sum = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 func TestFetchChecksum(t *testing.T) {
 	t.Parallel()
 	cases{
-		unlocked: true,
+		unlocked: true, severity: diag.Warning, release: diag.Error,
 		fires: []string{
 			taken("http {\n    url = «\"https://example.com/x\"»\n  }"),
 			taken("http {\n    url = «\"https://example.com/x.tar.gz\"»\n    unpack = true\n  }"),
