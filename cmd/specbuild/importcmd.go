@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +60,7 @@ func (c *cli) importDockerfile(file, folder, target string, f *importFlags) erro
 	if folder == "" {
 		folder = filepath.Dir(file)
 	}
-	opts := dockerfile.Options{Target: target, Context: os.DirFS(folder)}
+	opts := dockerfile.Options{Target: target, Context: os.DirFS(folder), Today: time.Now()}
 	if abs, err := filepath.Abs(folder); err == nil {
 		opts.Image = filepath.Base(abs)
 	}

@@ -116,6 +116,9 @@ func (st *stage) argument(cmd *instructions.ArgCommand) {
 			b.line, b.used = line, used
 		case kv.Value == nil && isPlatform:
 			b.value = platform
+		case kv.Value == nil && st.own[kv.Key]:
+			im.note(line, Dropped, "ARG %s: it has the value of ENV.", kv.Key)
+			continue
 		case kv.Value == nil && isProxy(kv.Key):
 			im.note(line, Dropped, "ARG %s: steps with a network get the machine's proxy without it.", kv.Key)
 			continue

@@ -16,8 +16,7 @@ type step struct {
 	block *block
 	at    point
 	run   *runStep // nil for what is no run
-	to    string   // of a copy: as it was written, a slash at its end for a folder
-	toRef text     // the same with expressions
+	toRef text     // of a copy: as it was written, a slash at its end for a folder
 }
 
 func (st *stage) add(name string, cmd instructions.Command, labels ...string) *block {
@@ -133,62 +132,6 @@ func isKey(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '=' })
 }
 
-// changeWorkdir is WORKDIR: a relative one goes on from the one before.
-func (st *stage) changeWorkdir(c *instructions.WorkdirCommand) {
-	t, ok := st.word(c, c.Path)
-	if !ok {
-		return
-	}
-	if len(t) == 0 {
-		t = literal(".")
-	}
-	st.workdir, st.hasWorkdir = join(st.workdir, t), true
-	st.keep("workdir", c)
-	if w := st.workdir.hcl(); !slices.Contains(st.workdirs, w) {
-		st.workdirs = append(st.workdirs, w)
-		b := st.add("directory", c)
-		b.comments = nil
-		b.setNeeded("path", w)
-	}
-}
-
-// join is a path from a folder, in its shortest form.
-func join(dir, p text) text {
-	if s := p.now(); strings.HasPrefix(s, "/") || len(p) > 0 && p[0].expr != "" {
-		return clean(p)
-	}
-	if len(dir) == 0 {
-		dir = literal("/")
-	}
-	return clean(dir.with(part{lit: "/"}).with(p...))
-}
-
-// clean makes a path absolute and short, as far as it is known.
-func clean(p text) text {
-	if s, ok := p.constant(); ok {
-		return literal(path.Clean("/" + s))
-	}
-	out := slices.Clone(p)
-	for i := range out {
-		if out[i].expr != "" {
-			continue
-		}
-		s := out[i].lit
-		end := strings.HasSuffix(s, "/") && i+1 < len(out)
-		for strings.Contains(s, "//") || strings.Contains(s, "/./") {
-			s = strings.ReplaceAll(strings.ReplaceAll(s, "//", "/"), "/./", "/")
-		}
-		if !end {
-			s = strings.TrimSuffix(s, "/")
-		}
-		if i == 0 && !strings.HasPrefix(s, "/") {
-			s = "/" + s
-		}
-		out[i].lit = s
-	}
-	return out
-}
-
 // finish writes what the whole stage has in common, and into each step where
 // it differs.
 func (st *stage) finish() {
@@ -198,8 +141,8 @@ func (st *stage) finish() {
 	}
 	st.writeEnv()
 	st.writeShell()
-	for _, s := range st.steps {
-		if s.block.name == "directory" && st.impliedDirectory(s) {
+	for i, s := range st.steps {
+		if s.block.name == "directory" && st.impliedDirectory(i) {
 			continue
 		}
 		st.settle(s)
@@ -211,27 +154,6 @@ func (st *stage) finish() {
 	if st.image {
 		st.writeConfig()
 	}
-}
-
-// impliedDirectory reports whether a folder of WORKDIR is made anyway: it is
-// the stage's workdir, or above it, or a step before puts something there.
-func (st *stage) impliedDirectory(s *step) bool {
-	attr, ok := s.block.items[0].(*attribute)
-	if !ok || len(s.block.items) > 1 || st.ownerOfWorkdir(s) != "" {
-		return false
-	}
-	dir := strings.Trim(attr.expr, `"`)
-	final := strings.Trim(st.workdir.hcl(), `"`)
-	return dir == final || dir == "/" || strings.HasPrefix(final, dir+"/")
-}
-
-// ownerOfWorkdir is who owns a folder that WORKDIR makes: BuildKit gives it to
-// the USER. Empty is root.
-func (st *stage) ownerOfWorkdir(s *step) string {
-	if !s.at.hasUser || s.at.user.now() == "root" || s.at.user.now() == "0" {
-		return ""
-	}
-	return st.owner(s.block, s.at.user)
 }
 
 // settle writes what a step has of its own.

@@ -74,7 +74,7 @@ func (im *importer) items() []item {
 			out = append(out, st.block)
 		}
 	}
-	return out
+	return append(out, im.waivers...)
 }
 
 // mistakes are the errors of a spec, those for a platform included.

@@ -237,11 +237,15 @@ func duration(d time.Duration) string {
 // writeConfig ends an image's block with what it says about itself.
 func (st *stage) writeConfig() {
 	c, b := &st.config, st.block
-	if st.hasUser && len(st.user) > 0 {
-		if now := st.user.now(); now != "root" && now != "0" || !st.from.known.root {
+	switch base := st.from.known.user; {
+	case st.hasUser && len(st.user) > 0:
+		if !st.runsAsRoot() || base != "0" {
 			a := b.set("run_as", st.owner(b, st.user)).by(st.written["run_as"])
 			a.comments = append(a.comments, st.said["run_as"]...)
 		}
+	case base != "" && base != "0":
+		// What the base says itself, so that the spec is judged without it.
+		b.set("run_as", quote(base))
 	}
 	put := func(name string, list2 []string, set bool) {
 		if set {
@@ -261,51 +265,4 @@ func (st *stage) writeConfig() {
 	if c.health != nil {
 		b.items = append(b.items, c.health)
 	}
-}
-
-// owner is a USER or an owner of files as the spec says it: numbers, or names
-// of its own `user` steps. The names of a base are not known to a spec, so
-// those that are public knowledge are written as numbers. What is unclear is
-// marked above the block.
-func (st *stage) owner(b *block, t text) string {
-	s, ok := t.constant()
-	if !ok {
-		return t.hcl()
-	}
-	user, group, both := strings.Cut(s, ":")
-	uid, gid, known := st.account(user)
-	if both && group != "" {
-		g, _, groupKnown := st.account(group)
-		if known2, ok := st.from.known.users[group]; ok && !st.accounts[group] {
-			_, g, _ = strings.Cut(known2, ":")
-		}
-		gid, known = g, known && groupKnown
-	}
-	out := uid
-	if gid != "" {
-		out += ":" + gid
-	}
-	if !known {
-		b.comments = append(b.comments, st.im.todo(b.line, "%q is a name that the spec does not know: write its number, or make it by a `user` step", s))
-	}
-	return quote(out)
-}
-
-// account is a name or number as a spec says it, with the group that goes with
-// it where that must be said.
-func (st *stage) account(name string) (id, group string, known bool) {
-	if st.accounts[name] {
-		return name, "", true
-	}
-	if ids, ok := st.from.known.users[name]; ok {
-		id, group, _ = strings.Cut(ids, ":")
-		return id, group, true
-	}
-	if name == "root" {
-		return "0", "0", true
-	}
-	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return strconv.FormatUint(n, 10), "", true
-	}
-	return name, "", false
 }

@@ -1,7 +1,6 @@
 package dockerfile
 
 import (
-	"io/fs"
 	"path"
 	"slices"
 	"strconv"
@@ -78,6 +77,9 @@ func (st *stage) copies(t *transfer, sources []text, from string) {
 	}
 	var groups [][]text
 	files := -1
+	if !t.parents {
+		sources = st.im.matches(sources, t.local)
+	}
 	for _, s := range sources {
 		sure := t.parents || len(sources) > 1 && st.im.isFile(s, t.local) && !t.unpack
 		switch {
@@ -93,32 +95,6 @@ func (st *stage) copies(t *transfer, sources []text, from string) {
 	for _, g := range groups {
 		st.copyStep(t, g, from)
 	}
-}
-
-// isFile reports whether a source is a file or a pattern of files: by looking,
-// else by its name.
-func (im *importer) isFile(t text, local bool) bool {
-	s, ok := t.constant()
-	if !ok {
-		return false
-	}
-	clean := strings.TrimPrefix(path.Clean("/"+s), "/")
-	if local && im.opts.Context != nil && clean != "" {
-		found, err := fs.Glob(im.opts.Context, clean)
-		if err == nil && len(found) > 0 {
-			return !slices.ContainsFunc(found, func(p string) bool {
-				info, err := fs.Stat(im.opts.Context, p)
-				return err != nil || info.IsDir()
-			})
-		}
-	}
-	base := path.Base(clean)
-	if strings.HasSuffix(s, "/") || s == "." || strings.HasPrefix(base, ".") && !strings.Contains(base[1:], ".") && !strings.HasSuffix(base, "rc") && !strings.HasPrefix(base, ".env") {
-		return false
-	}
-	known := []string{"Makefile", "Dockerfile", "Gemfile", "Rakefile", "Procfile", "LICENSE", "README", "mvnw", "gradlew", "Pipfile", "Cargo.toml", "Brewfile", "Jenkinsfile", "WORKSPACE", "configure", "artisan"}
-	ext := path.Ext(base)
-	return slices.Contains(known, base) || len(ext) > 1 && ext != ".d" && !strings.HasSuffix(base, ".app") && strings.Trim(ext[1:], "0123456789") != ""
 }
 
 // copyStep writes one block.
@@ -153,18 +129,34 @@ func (st *stage) copyStep(t *transfer, sources []text, from string) {
 	if now := t.to.now(); !t.parents && hasPattern(sources) && !st.isFolder(t.to) {
 		b.comments = append(b.comments, st.im.todo(b.line, "Docker makes %s of the one file that %s matches; a pattern goes into a folder here: name the file", now, sources[0].now()))
 	}
+	st.exclude(b, t, sources)
 	st.attributes(b, t)
+	st.newFolders(b, t, sources)
+}
+
+// newFolders says that the folder which files are put into is another where it
+// is new: Docker gives it their owner and mode.
+func (st *stage) newFolders(b *block, t *transfer, sources []text) {
+	if !t.parents && (t.unpack || slices.ContainsFunc(sources, func(s text) bool { return st.im.isFile(s, t.local) })) {
+		st.newFolder(b, t)
+	}
+}
+
+func (st *stage) newFolder(b *block, t *transfer) {
+	if t.chown == "" && t.chmod == "" {
+		return
+	}
+	to := join(st.workdir, t.to).now()
+	if !strings.HasSuffix(t.to.now(), "/") {
+		to = path.Dir(to)
+	}
+	if st.makeFolder(quote(to)) {
+		st.im.note(b.line, Changed, "Where %s is new, it is 0755 and root's; Docker gives it the owner and mode of the files. A `directory` step before says another.", to)
+	}
 }
 
 // attributes are those that any copy may have.
 func (st *stage) attributes(b *block, t *transfer) {
-	if len(t.exclude) > 0 {
-		var list2 []string
-		for _, x := range t.exclude {
-			list2 = append(list2, quote(globOnly(strings.TrimPrefix(x, "/"))))
-		}
-		b.set("exclude", list(list2))
-	}
 	st.ownerAndMode(b, t)
 	if t.parents {
 		b.set("parents", "true")
@@ -211,83 +203,12 @@ func (st *stage) mode(b *block, t *transfer, w text) {
 	b.set("mode", quote(strings.Repeat("0", 4-len(digits))+digits))
 }
 
-// onlyMatch is the one file that a pattern matches, if the context is there to
-// look.
-func (im *importer) onlyMatch(t text, local bool) text {
-	s, ok := t.constant()
-	if !ok || !local || im.opts.Context == nil || !hasPattern([]text{t}) {
-		return t
-	}
-	found, err := fs.Glob(im.opts.Context, strings.TrimPrefix(path.Clean("/"+s), "/"))
-	if err != nil || len(found) != 1 {
-		return t
-	}
-	return literal(globEscape(found[0]))
-}
-
-func hasPattern(sources []text) bool {
-	return slices.ContainsFunc(sources, func(t text) bool {
-		s := t.now()
-		for i := 0; i < len(s); i++ {
-			if s[i] == '\\' {
-				i++
-			} else if strings.IndexByte("*?[", s[i]) >= 0 {
-				return true
-			}
-		}
-		return false
-	})
-}
-
-// source is a path or glob from the root of what is copied from.
-func (st *stage) source(t *transfer, src text) text {
-	s, constant := src.constant()
-	if !constant {
-		if t.local && len(src) > 0 && src[0].expr == "" {
-			src = slices.Clone(src)
-			src[0].lit = strings.TrimLeft(strings.TrimPrefix(src[0].lit, "./"), "/")
-		}
-		return src
-	}
-	if pivot, rest, ok := strings.Cut(s, "/./"); ok && t.parents && pivot != "" && pivot != "." {
-		st.im.note(firstLine(t.cmd.Location()), Todo, "COPY --parents %s: the whole path is kept, not only %s.", s, rest)
-	}
-	s = globOnly(path.Clean("/" + s))
-	if t.local {
-		s = strings.TrimPrefix(s, "/")
-	}
-	if s == "" || s == "/" {
-		s = "."
-	}
-	return literal(s)
-}
-
-// globOnly turns a pattern of Docker's into the language's, where braces mean
-// something.
-func globOnly(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case c == '\\' && i+1 < len(s):
-			b.WriteByte(c)
-			i++
-			b.WriteByte(s[i])
-		case c == '{' || c == '}':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		default:
-			b.WriteByte(c)
-		}
-	}
-	return b.String()
-}
-
 // fileSystem is what --from means, as an expression: a stage before, else an
 // image.
 func (st *stage) fileSystem(b *block, name string) string {
 	im := st.im
 	if image, ok := im.named(name); ok {
-		return "base." + im.base(literal(image), b.line, "").name
+		return "base." + im.base(literal(image), b.line).name
 	}
 	if p := im.find(name, st.index, true); p != nil {
 		return p.addr()
@@ -299,7 +220,7 @@ func (st *stage) fileSystem(b *block, name string) string {
 		b.comments = append(b.comments, im.todo(b.line, "--from=scratch has no files"))
 		return "context.default"
 	}
-	return "base." + im.base(literal(name), b.line, "").name
+	return "base." + im.base(literal(name), b.line).name
 }
 
 // inline writes the files that a Dockerfile holds itself.
@@ -323,5 +244,6 @@ func (st *stage) inline(t *transfer, contents []instructions.SourceContent) {
 		b.setNeeded("path", to.hcl())
 		b.setNeeded("content", data.lines(true))
 		st.ownerAndMode(b, t)
+		st.newFolder(b, t)
 	}
 }

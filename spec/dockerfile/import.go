@@ -15,6 +15,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/moby/buildkit/frontend/dockerfile/instructions"
@@ -44,6 +45,9 @@ type Options struct {
 	// called so in FROM, COPY --from or the from of a mount is this image
 	// instead of a stage or an image of that name.
 	Contexts map[string]string
+	// Today is the day of the import, which its waivers count from; at zero
+	// none are written.
+	Today time.Time
 }
 
 // Result is a spec and what was not taken over one to one.
@@ -93,6 +97,7 @@ func Import(name string, dockerfile []byte, opts Options) (Result, diag.List) {
 	im := &importer{
 		opts: opts, lines: strings.SplitAfter(string(source), "\n"), escape: escape,
 		noted: map[Note]bool{}, names: map[string]bool{}, taken: map[string]bool{},
+		ids: map[string]bool{}, standIns: map[string]string{},
 	}
 	if err := im.convert(stages, global); err != nil {
 		ds.Errorf(diag.Range{File: name}, "Not imported", "%s.", upper(err.Error()))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -36,6 +37,7 @@ func readStory(t testing.TB, file string) *story {
 		t.Fatal(err)
 	}
 	s := &story{archive: a, want: map[string]string{}}
+	s.opts.Today = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	files := fstest.MapFS{}
 	for _, f := range a.Files {
 		switch {

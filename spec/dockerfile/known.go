@@ -2,7 +2,6 @@ package dockerfile
 
 import (
 	"path"
-	"slices"
 	"strings"
 )
 
@@ -11,7 +10,7 @@ import (
 // Dockerfiles and have been the same for years; where nothing is known the
 // import asks.
 type image struct {
-	root    bool   // its user is root
+	user    string // its number; "0" is root, empty is not known
 	workdir string // its own; / where it says none
 	env     [][2]string
 	users   map[string]string // names to "uid:gid"
@@ -30,15 +29,21 @@ func knownImage(name string) image {
 	}
 	alpine := strings.Contains(tag, "alpine") || repo == "docker.io/library/alpine"
 	official, ok := strings.CutPrefix(repo, "docker.io/library/")
-	im := image{root: ok && !slices.Contains([]string{"elasticsearch", "kibana", "logstash", "sonarqube", "solr", "varnish", "jetty"}, official)}
+	im := image{}
 	if ok {
-		im.workdir = "/"
+		im.user, im.workdir = "0", "/"
 	}
 	im.users = map[string]string{"root": "0:0", "nobody": "65534:65534"}
 	if ok && !alpine {
 		im.users["www-data"] = "33:33"
 	}
 	switch official {
+	case "elasticsearch", "kibana", "logstash", "sonarqube":
+		im.user = "1000"
+	case "solr":
+		im.user = "8983"
+	case "varnish", "jetty":
+		im.user = ""
 	case "node":
 		im.users["node"] = "1000:1000"
 	case "golang":
@@ -72,18 +77,37 @@ func knownImage(name string) image {
 	if strings.HasPrefix(repo, "gcr.io/distroless/") {
 		im.users["nonroot"] = "65532:65532"
 		im.workdir = "/"
-		if im.root = !strings.Contains(tag, "nonroot"); !im.root {
-			im.workdir = "/home/nonroot"
+		im.user = "0"
+		if strings.Contains(tag, "nonroot") {
+			im.user, im.workdir = "65532", "/home/nonroot"
 		}
 	}
-	if strings.HasPrefix(repo, "cgr.dev/chainguard/") {
+	switch {
+	case strings.HasPrefix(repo, "cgr.dev/chainguard/"):
 		im.users["nonroot"] = "65532:65532"
-	}
-	if path.Base(repo) == "nginx-unprivileged" {
-		im.users["nginx"] = "101:101"
+	case path.Base(repo) == "nginx-unprivileged":
+		im.users["nginx"], im.user = "101:101", "101"
+	case repo == "docker.io/oven/bun":
+		im.users["bun"], im.user = "1000:1000", "0"
+	case repo == "docker.io/denoland/deno":
+		im.users["deno"], im.user = "1993:1993", "0"
+	case repo == "docker.io/grafana/grafana":
+		im.users["grafana"], im.user = "472:0", "472"
+	case strings.HasPrefix(repo, "docker.elastic.co/"):
+		im.users["elasticsearch"], im.users["kibana"], im.users["logstash"] = "1000:0", "1000:0", "1000:0"
+		im.user = "1000"
+	case strings.HasPrefix(repo, "quay.io/jupyter/"), strings.HasPrefix(repo, "docker.io/jupyter/"):
+		im.users["jovyan"], im.user = "1000:100", "1000"
+	case strings.HasPrefix(repo, "docker.io/bitnami/"):
+		im.user = "1001"
+	case repo == "docker.io/nvidia/cuda", repo == "ghcr.io/astral-sh/uv", repo == "docker.io/tonistiigi/xx":
+		im.user = "0"
 	}
 	if strings.HasPrefix(repo, "mcr.microsoft.com/dotnet/") {
-		im.users["app"], im.root, im.workdir = "1654:1654", true, "/"
+		im.users["app"], im.user, im.workdir = "1654:1654", "0", "/"
+		if strings.Contains(tag, "chiseled") {
+			im.user = "1654"
+		}
 		im.env = [][2]string{{"APP_UID", "1654"}}
 	}
 	return im

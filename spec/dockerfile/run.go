@@ -126,15 +126,13 @@ func (st *stage) interpreted(c *instructions.RunCommand, data string) (string, [
 			break
 		}
 	}
-	flag := ""
+	flag := "-c"
 	switch strings.TrimRight(name, "0123456789.") {
 	case "sh", "bash", "dash", "ash", "zsh", "ksh", "python":
-		flag = "-c"
 	case "perl", "ruby", "node", "lua":
 		flag = "-e"
 	default:
 		st.rest = append(st.rest, st.im.todo(firstLine(c.Location()), "the script is for %q, which may not take it as an argument", head))
-		flag = "-c"
 	}
 	return "", append(words, flag, data)
 }
@@ -271,9 +269,9 @@ func (st *stage) stepEnv(s *step, env []pair, read map[string]bool, calls []call
 	deaf := !any(func(c call) bool { return !c.deaf() })
 	opaque := slices.ContainsFunc(calls, call.opaque)
 	for _, a := range st.args {
+		// The later of ARG and ENV holds.
 		b, there := s.at.scope[a.name]
-		_, isEnv := s.at.env[a.name]
-		if !there || isEnv || has(a.name) || b.line != a.line || !read[a.name] && !opaque && (quiet || !implicit(a.name)) {
+		if !there || has(a.name) || b.line != a.line || !read[a.name] && !opaque && (quiet || !implicit(a.name)) {
 			continue
 		}
 		v, _ := s.at.scope.get(a.name)
@@ -323,7 +321,7 @@ func (st *stage) writeWhere(s *step) {
 	if !s.at.hasUser || len(s.at.user) == 0 {
 		return
 	}
-	if now := s.at.user.now(); (now == "root" || now == "0" || now == "0:0" || now == "root:root") && st.from.known.root {
+	if s.at.runsAsRoot() && st.from.known.user == "0" {
 		return
 	}
 	b.set("user", st.owner(b, s.at.user))

@@ -368,6 +368,9 @@ func callOf(words []string) []call {
 			for len(words) > 0 && (strings.HasPrefix(words[0], "-") || strings.Contains(words[0], "=") || isNumber(words[0])) {
 				words = words[1:]
 			}
+			if len(words) == 0 && name == "env" {
+				return []call{this} // it prints them all
+			}
 			continue
 		case "sh", "bash", "dash", "ash":
 			if i := slices.Index(words, "-c"); i > 0 && i+1 < len(words) {

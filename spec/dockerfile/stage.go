@@ -29,6 +29,10 @@ type importer struct {
 	secrets   []*secret
 	contexts  []*block
 	stages    []*stage
+	waivers   []item
+
+	ids      map[string]bool   // numbers of users and groups
+	standIns map[string]string // numbers for names that only a base knows
 
 	marks   []text // see mark
 	offline []int  // lines of steps that Docker gives a network and we do not
@@ -102,6 +106,7 @@ func (im *importer) convert(stages []instructions.Stage, global []instructions.A
 	for _, st := range im.stages {
 		st.convert()
 	}
+	im.waive()
 	for _, v := range im.variables {
 		if !v.used && !v.told {
 			im.note(v.line, Dropped, "ARG %s: nothing names it.", v.arg)
@@ -296,18 +301,18 @@ func (st *stage) origin() origin {
 	}
 	if s, ok := name.constant(); ok {
 		if image, ok := im.named(s); ok {
-			return origin{expr: "base." + im.base(literal(image), st.line, s).name, known: knownImage(image)}
+			return origin{expr: "base." + im.base(literal(image), st.line).name, known: knownImage(image)}
 		}
 		if p := im.find(s, st.index, false); p != nil {
 			return origin{expr: p.addr(), parent: p.real(), known: p.from.known}
 		}
 		if s == "scratch" {
-			return origin{expr: "scratch", known: image{root: true, workdir: "/"}}
+			return origin{expr: "scratch", known: image{user: "0", workdir: "/"}}
 		}
 	} else if expr, p := im.choice(name, st.index); expr != "" {
 		return origin{expr: expr, parent: p.real(), known: p.from.known}
 	}
-	b := im.base(name, st.line, st.src.Name)
+	b := im.base(name, st.line)
 	return origin{expr: "base." + b.name, known: knownImage(b.image.now())}
 }
 
@@ -351,7 +356,7 @@ func (im *importer) choice(name text, before int) (string, *stage) {
 }
 
 // base is the block of an image; the same image is one block.
-func (im *importer) base(name text, line int, wish string) *base {
+func (im *importer) base(name text, line int) *base {
 	name = im.fullName(name, line)
 	for _, b := range im.bases {
 		if b.image.equal(name) {
@@ -359,7 +364,7 @@ func (im *importer) base(name text, line int, wish string) *base {
 		}
 	}
 	repo, tag := splitImage(name.now())
-	wish = path.Base(repo)
+	wish := path.Base(repo)
 	if im.names["base "+wish] && tag != "" {
 		wish += "-" + tag
 	}
