@@ -147,21 +147,37 @@ func (ld *loader) readFolder(f *folder) {
 		ld.diags.Errorf(diag.Range{File: ld.shown(dir)}, "Spec not found", "The folder %s cannot be read: %s.", f.address(), reason(err))
 		return
 	}
-	for _, e := range entries {
-		full := filepath.Join(dir, e.Name())
+	for _, base := range ld.withUnsaved(dir, entries) {
+		full := filepath.Join(dir, base)
 		name := ld.shown(full)
 		if f.fetched != "" && f.fetched != publishing {
-			name = f.fetched + "//" + path.Join(f.dir, e.Name())
+			name = f.fetched + "//" + path.Join(f.dir, base)
 		}
 		switch {
-		case isYML(e.Name()):
+		case isYML(base):
 			ld.refuseYML(diag.Range{File: name})
-		case isSpec(e.Name()), isYAML(e.Name()):
+		case isSpec(base), isYAML(base):
 			if parsed := ld.parse(full, name); parsed != nil {
 				f.files[parsed.Name] = parsed
 			}
 		}
 	}
+}
+
+// withUnsaved are the names of a folder's files, those included that an editor
+// has and has not saved once.
+func (ld *loader) withUnsaved(dir string, entries []os.DirEntry) []string {
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	for full := range ld.opts.Overlay {
+		if base := filepath.Base(full); filepath.Dir(full) == dir && !slices.Contains(names, base) {
+			names = append(names, base)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // parse reads and parses one file; it answers nil where there is no tree.

@@ -180,3 +180,24 @@ image "i" {
 		t.Errorf("at %s", d.Range)
 	}
 }
+
+// A file that an editor has and that was never saved is one of its folder.
+func TestOverlayOfAFileThatIsNotThereYet(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, `
+-- image.hcl --
+stage "saved" {
+  from = base.fresh
+}
+`)
+	fresh := []byte("base \"fresh\" {\n  image = \"docker.io/library/golang:1\"\n}\n")
+	s := mustLoad(t, Options{Dir: dir, Overlay: map[string][]byte{
+		filepath.Join(dir, "fresh.image.hcl"):        fresh,
+		filepath.Join(dir, "below", "not.image.hcl"): []byte("nothing {}"),
+		filepath.Join(dir, "README.md"):              []byte("no spec"),
+		filepath.Join(dir, "image.hcl"):              []byte("stage \"unsaved\" {\n  from = base.fresh\n}\n"),
+	}})
+	if len(s.Bases) != 1 || len(s.Stages) != 1 || s.Stages[0].Addr.Name != "unsaved" {
+		t.Errorf("bases %v, stages %v", s.Bases, s.Stages)
+	}
+}
