@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"spec/grammar":    {},
 	"spec":            {"spec/diag", "spec/syntax", "spec/eval", "spec/grammar"},
 	"schemas":         {"spec", "spec/grammar"},
+	"spec/lsp":        {"spec", "spec/diag", "spec/eval", "spec/format", "spec/grammar", "spec/syntax"},
 	"spec/show":       {"spec", "spec/diag"},
 	"spec/starter":    {"spec/format"},
 	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
@@ -57,7 +58,7 @@ var allowed = map[string][]string{
 
 // owners lists third-party modules that stay behind the packages named.
 var owners = map[string][]string{
-	"github.com/hashicorp/hcl/v2":            {"spec", "spec/bake", "spec/syntax", "spec/format", "spec/eval", "planner/policy"},
+	"github.com/hashicorp/hcl/v2":            {"spec", "spec/bake", "spec/syntax", "spec/format", "spec/eval", "spec/lsp", "planner/policy"},
 	"github.com/zclconf/go-cty":              {"spec", "spec/bake", "spec/eval", "spec/syntax", "planner/policy"},
 	"gopkg.in/yaml.v3":                       {"spec/syntax", "spec/format"},
 	"github.com/google/go-containerregistry": {"engine/image"},
