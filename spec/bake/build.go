@@ -35,7 +35,7 @@ func (im *importer) build(p *piece) {
 	for _, t := range p.targets {
 		t.module = m
 	}
-	g := &given{im: im, piece: p, recipe: r, module: m, rename: map[string]string{}, swaps: map[string]string{}, values: map[string]string{}, refs: map[string]*reference{}}
+	g := &given{im: im, piece: p, recipe: r, module: m, rename: map[string]string{}, swaps: map[string]string{}, values: map[string]string{}, refs: map[string]*reference{}, later: map[string]func() string{}}
 	opts := dockerfile.Options{Target: p.first().str("target", ""), Image: p.label}
 	opts.Args = g.args()
 	opts.Contexts = g.contexts()
@@ -61,8 +61,8 @@ func (im *importer) build(p *piece) {
 func (im *importer) refused(p *piece, r recipe, ds diag.List) {
 	for _, d := range ds {
 		if d.Summary == "Not imported" { // the stage that is asked for is not there
-			d.Range = p.first().at("target")
-			d.Detail = fmt.Sprintf("In %s, which %s builds: %s", r.file, p.first(), d.Detail)
+			d.Range, d.Summary = p.first().at("target"), "Unknown stage"
+			d.Detail = fmt.Sprintf("%s builds a stage of %s, and there %s", p.first(), r.file, lowered(d.Detail))
 		}
 		if r.line > 0 && d.Range.File == r.file && d.Range.Start.Line > 0 {
 			d.Range.Start = diag.Pos{Line: d.Range.Start.Line + r.line, Column: 1}
@@ -71,6 +71,9 @@ func (im *importer) refused(p *piece, r recipe, ds diag.List) {
 		im.diags = append(im.diags, d)
 	}
 }
+
+// lowered is a sentence within another.
+func lowered(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 // recipe finds the Dockerfile. What is elsewhere cannot be looked at: the
 // target is left to do.
@@ -115,7 +118,7 @@ func (im *importer) recipe(p *piece) (recipe, bool) {
 		if errors.Is(err, fs.ErrNotExist) || !fs.ValidPath(full) {
 			why = "there is no such file"
 		}
-		im.diags.Errorf(t.at("dockerfile"), "Dockerfile not found", "%s is built from %s: %s. The path is relative to the target's context, %s.", t, im.shown(full), why, where)
+		im.diags.Errorf(t.at("dockerfile"), "Dockerfile not found", "%s is built from %s: %s. The path is relative to the target's context, %q.", t, im.shown(full), why, where)
 		return r, false
 	}
 	r.file, r.data, r.key = im.shown(full), data, full

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/specbuild/specbuild/spec/eval"
 )
 
 // longest is how long an expression may become that is written out: a function
@@ -166,8 +168,8 @@ func (w *writing) inline(fn *userFunction, e *hclsyntax.FunctionCallExpr) string
 // argument binds a parameter: to its value where that is decided by now, else
 // to the expression.
 func (w *writing) argument(bound map[string]printed, vals map[string]cty.Value, name string, e hclsyntax.Expression) {
-	constant := !slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool {
-		_, ok := w.constantOf(t.RootName())
+	constant := !slices.ContainsFunc(w.values.uses(&expr{Expression: e}, map[string]bool{}), func(u eval.Use) bool {
+		_, ok := w.constantOf(u.Name)
 		return !ok
 	})
 	if constant {

@@ -112,7 +112,7 @@ func (im *importer) without(src string, d diag.Diagnostic) (string, bool) {
 		return "", false
 	}
 	old := src[r.Start.Byte:r.End.Byte]
-	comment := im.todo(diag.Range{}, "%s", d.Detail)
+	comment := im.todo(im.placeOf(parsed, d.Range.Start.Byte), "%s", d.Detail)
 	if needed {
 		comment += "\n# " + oneLine(old) + "\nfrom = scratch"
 	} else {
@@ -120,6 +120,30 @@ func (im *importer) without(src string, d diag.Diagnostic) (string, bool) {
 	}
 	out, problems := format.Format("image.hcl", []byte(src[:r.Start.Byte]+strings.TrimRight(comment, "\n")+src[r.End.Byte:]))
 	return string(out), !problems.HasErrors() && string(out) != src
+}
+
+// placeOf is where the bake file says what stands at a place of a spec: the
+// attribute of the target, or the target.
+func (im *importer) placeOf(b *hclsyntax.Body, at int) diag.Range {
+	for _, block := range b.Blocks {
+		r := block.Range()
+		if at < r.Start.Byte || at > r.End.Byte || len(block.Labels) == 0 {
+			continue
+		}
+		for _, t := range im.targets {
+			if t.label != block.Labels[0] || t.stage != (block.Type == "stage") {
+				continue
+			}
+			if a := attrAt(block.Body, at); a != nil {
+				if entries := t.maps[a.Name]; len(entries) > 0 {
+					return entries[0].at
+				}
+				return t.at(a.Name)
+			}
+			return t.block.at
+		}
+	}
+	return diag.Range{}
 }
 
 // victim is what is left out for a mistake at a place: the attribute, or the

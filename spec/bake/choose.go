@@ -114,7 +114,10 @@ func (im *importer) members(name string, all []*target, path []string) []*target
 			return nil
 		}
 		if slices.Contains(path, name) {
-			im.diags.Errorf(list.at, "Groups in a circle", "%s.", strings.Join(append(path[slices.Index(path, name):], name), " holds "))
+			circle := append(slices.Clone(path[slices.Index(path, name):]), name)
+			if name == slices.Min(circle) { // the same circle from another group is no other mistake
+				im.diags.Errorf(list.at, "Groups in a circle", "%s.", strings.Join(circle, " holds "))
+			}
 			return nil
 		}
 		var out []*target
@@ -165,7 +168,10 @@ func (im *importer) byLinks() {
 		}
 	}
 	order, ds := eval.Order(defs)
-	im.diags = append(im.diags, ds...)
+	for _, d := range ds {
+		circle, _, _ := strings.Cut(d.Detail, ": ")
+		im.diags.Errorf(d.Range, "Contexts in a circle", "Each of these targets is a context of the one before it: %s.", circle)
+	}
 	sorted := make([]*target, len(order))
 	for i, n := range order {
 		sorted[i] = im.targets[n]

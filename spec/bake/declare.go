@@ -49,8 +49,8 @@ func operandText(s string) string {
 
 func (im *importer) variableBlock(x *variable, label string) chunk {
 	b := body{head: "variable " + quote(label) + " {"}
-	if len(x.comments) > 0 {
-		b.head = "# " + strings.Join(x.comments, "\n# ") + "\n" + b.head
+	if comments := slices.Concat(x.comments, im.print.comments["var."+label]); len(comments) > 0 {
+		b.head = "# " + strings.Join(comments, "\n# ") + "\n" + b.head
 	}
 	if x.description != nil {
 		if p := im.print.print(*x.description, nil); p.none == "" && p.constant() {

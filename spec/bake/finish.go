@@ -50,7 +50,28 @@ func (im *importer) finish() []File {
 	}
 	im.unusedVariables(all)
 	slices.SortFunc(files, func(a, b draft) int { return cmp.Compare(a.path, b.path) })
-	return im.checked(files)
+	out := im.checked(files)
+	im.markRest(out)
+	return out
+}
+
+// markRest sees to it that what is listed as left to do is marked. A secret
+// that another target said where it comes from is done.
+func (im *importer) markRest(files []File) {
+	if len(files) == 0 {
+		return
+	}
+	last := &files[len(files)-1]
+	im.notes = slices.DeleteFunc(im.notes, func(n Note) bool {
+		if n.Kind != dockerfile.Todo || slices.ContainsFunc(files, func(f File) bool { return strings.Contains(string(f.HCL), todoMark+n.Text) }) {
+			return false
+		}
+		if strings.HasPrefix(todoMark+n.Text, secretTodo) {
+			return true
+		}
+		last.HCL = append(last.HCL, "\n# "+todoMark+n.Text+"\n"...)
+		return false
+	})
 }
 
 // draft is a file before it was loaded.

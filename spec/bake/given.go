@@ -21,7 +21,8 @@ type given struct {
 	swaps  map[string]string // images of it that are expressions
 	drop   []string          // addresses of blocks that stand in for something
 	adopt  []adoption
-	values map[string]string // of stand-ins, with the variables at their defaults
+	values map[string]string        // of stand-ins, with the variables at their defaults
+	later  map[string]func() string // how stand-ins are said, once they are asked for
 	// refs give what stands for an image that is a stand-in: they are asked
 	// only for contexts that the Dockerfile names.
 	refs map[string]*reference
@@ -75,8 +76,9 @@ func (g *given) args() map[string]dockerfile.Arg {
 			}
 		default:
 			arg.Variable = standIn("arg", i)
-			g.rename["var."+arg.Variable] = g.said(e.key, p)
+			g.rename["var."+arg.Variable] = p.text
 			g.values["var."+arg.Variable] = now
+			g.later["var."+arg.Variable] = func() string { return g.said(e.key, p) }
 			g.drop = append(g.drop, "var."+arg.Variable)
 		}
 		out[e.key] = arg
@@ -130,7 +132,7 @@ func (g *given) contexts() map[string]string {
 	out := map[string]string{}
 	for i, c := range g.piece.first().maps["contexts"] {
 		now, _ := text(c.val)
-		if now == "" {
+		if now == "" || now == "docker-image://" {
 			continue
 		}
 		label := strings.ReplaceAll(standIn("context", i), "_", "-")

@@ -1,6 +1,7 @@
 package bake
 
 import (
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -179,6 +180,11 @@ func (g *given) platforms(b *body) {
 	if now := texts(f.val); len(now) == 1 && now[0] == "local" {
 		return
 	}
+	if t := g.piece.first(); t.stage && t.filesOnly() {
+		g.im.note(f.at, dockerfile.Changed, "platforms: a stage is built for the machine that builds; %s for others as well is an image, with `platforms`.", t)
+		return
+	}
+	f = g.linuxOnly(f)
 	expr, empty := g.list(f, "platforms")
 	if expr == "[]" || expr == "[build.platform]" {
 		return
@@ -187,6 +193,28 @@ func (g *given) platforms(b *body) {
 		expr = "compact(" + expr + ")"
 	}
 	b.setAfter("platforms", expr, "from")
+}
+
+// linuxOnly leaves out the platforms that images are not built for here.
+func (g *given) linuxOnly(f field) field {
+	tuple, ok := f.Expression.(*hclsyntax.TupleConsExpr)
+	if !ok {
+		return f
+	}
+	kept := *tuple
+	kept.Exprs = nil
+	for i, e := range tuple.Exprs {
+		v, _ := g.im.values.try(expr{Expression: e}, f.scope)
+		s, _ := text(v)
+		if first, _, _ := strings.Cut(s, "/"); s != "" && first != "linux" && first != "local" && len(e.Variables()) == 0 {
+			at := elementAt(f.expr, i)
+			g.lost(field{expr: expr{e, at}}, "platforms "+s, printed{none: "specbuild builds for linux"})
+			continue
+		}
+		kept.Exprs = append(kept.Exprs, e)
+	}
+	f.Expression = &kept
+	return f
 }
 
 // labels of the target stand over those of the Dockerfile.
@@ -198,6 +226,10 @@ func (g *given) labels(b *body) {
 	var out [][2]string
 	if it, ok := b.get("labels"); ok {
 		out = pairsOf(it.text)
+	}
+	if expr, ok := g.whole(entries); ok && len(out) == 0 {
+		b.setLast("labels", expr)
+		return
 	}
 	for _, e := range entries {
 		p := g.im.print.print(e.expr, g.piece.scopeOf(e.field))
@@ -217,6 +249,22 @@ func (g *given) labels(b *body) {
 	if len(out) > 0 {
 		b.setLast("labels", object(out))
 	}
+}
+
+// whole is the one expression that all entries of a map are picked from.
+func (g *given) whole(entries []entry) (string, bool) {
+	var from hclsyntax.Expression
+	for _, e := range entries {
+		pick, ok := e.Expression.(*hclsyntax.IndexExpr)
+		if !ok || pick.SrcRange != pick.Collection.Range() || from != nil && pick.Collection != from {
+			return "", false
+		}
+		from = pick.Collection
+	}
+	first := entries[0].field
+	first.Expression = from
+	p := g.im.print.print(first.expr, g.piece.scopeOf(first))
+	return p.text, p.none == "" && len(p.lost) == 0 && !p.constant()
 }
 
 // pairsOf are the entries of a map that is written out.
@@ -285,7 +333,7 @@ func (g *given) annotations(b *body) {
 // secret says where a secret comes from, as the target does.
 func (g *given) secret(c chunk) chunk {
 	for _, f := range g.piece.first().lists["secret"] {
-		id, kind, value := secretOf(f.val)
+		id, kind, value := secretOf(g.im.atHome(f))
 		if nameOf(path.Base(id), "-") != c.label || id == "" {
 			continue
 		}
@@ -304,14 +352,42 @@ func (g *given) secret(c chunk) chunk {
 			b.setLast("optional", "true")
 		}
 		c.text = b.text()
-		g.im.dropNotes("docker build --secret id=" + id + " ")
 	}
 	return c
 }
 
-// dropNotes takes notes back that begin so.
-func (im *importer) dropNotes(begin string) {
-	im.notes = slices.DeleteFunc(im.notes, func(n Note) bool { return strings.HasPrefix(n.Text, begin) })
+// secretTodo begins the comment that asks where a secret comes from.
+const secretTodo = todoMark + "docker build --secret "
+
+// addSecret puts a secret into the module. Of one that two targets mount, and
+// one of them says where it comes from, that holds for both.
+func (m *module) addSecret(c chunk) string {
+	for i, o := range m.chunks {
+		if o.kind != "secret" || o.label != c.label {
+			continue
+		}
+		switch {
+		case strings.Contains(c.text, secretTodo):
+			return o.label
+		case strings.Contains(o.text, secretTodo):
+			m.chunks[i] = c
+			return o.label
+		}
+	}
+	return m.add(c)
+}
+
+// atHome is a field's value with the user's home directory as ~, which is
+// everybody's.
+func (im *importer) atHome(f field) cty.Value {
+	s := &scope{vars: map[string]cty.Value{"HOME": cty.StringVal("~")}}
+	if f.scope != nil {
+		maps.Copy(s.vars, f.scope.vars)
+	}
+	if v, ds := im.values.try(f.expr, s); !ds.HasErrors() {
+		return v
+	}
+	return f.val
 }
 
 // secretOf takes a secret apart: its id, and the variable or file it is.
@@ -332,10 +408,6 @@ func secretOf(v cty.Value) (id, kind, value string) {
 	case file != "" && get("type") == "env":
 		return id, "env", file
 	case file != "":
-		// A home directory is the machine's; ~ is everybody's.
-		if rest, ok := strings.CutPrefix(file, "/."); ok && strings.Contains(rest, "/") {
-			return id, "file", "~/." + rest
-		}
 		return id, "file", file
 	case get("type") == "file":
 		return id, "file", id

@@ -2,6 +2,7 @@ package bake
 
 import (
 	"bytes"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
@@ -29,8 +30,8 @@ func (im *importer) readJSON(f *file, src []byte) {
 		return
 	}
 	parsed, ds := json.Parse(src, im.name)
-	im.diags = append(im.diags, syntax.Diagnostics(ds)...)
 	if ds.HasErrors() || parsed == nil {
+		im.innermost(syntax.Diagnostics(ds))
 		return
 	}
 	attrs, ds := parsed.Body.JustAttributes()
@@ -45,6 +46,22 @@ func (im *importer) readJSON(f *file, src []byte) {
 			f.variables = append(f.variables, &variable{name: name, def: &e, fixed: true, at: syntax.Range(a.NameRange)})
 		}
 	}
+}
+
+// innermost reports the mistake of a file that does not parse. The parser says
+// of each bracket around it, too, that it is not closed.
+func (im *importer) innermost(ds diag.List) {
+	if sorted := ds.Sorted(); len(sorted) > 0 {
+		im.report(sorted[len(sorted)-1])
+	}
+}
+
+// report takes a mistake that the language's own packages found. What they add
+// about the language does not hold here.
+func (im *importer) report(d diag.Diagnostic) {
+	d.Detail, _, _ = strings.Cut(d.Detail, "\n\n")
+	d.Fix = nil
+	im.diags = append(im.diags, d)
 }
 
 // nesting is how deep brackets nest, those in strings not told apart: too deep
@@ -211,9 +228,9 @@ func (im *importer) template(s string, at diag.Range) hclsyntax.Expression {
 	if h, ok := parsed.(hclsyntax.Expression); ok && !problems.HasErrors() {
 		return h
 	}
-	for _, d := range problems {
-		im.diags.Errorf(at, d.Summary, "%s", d.Detail)
-		break
+	if len(problems) > 0 {
+		problems[0].Range = at
+		im.report(problems[0])
 	}
 	return literal
 }

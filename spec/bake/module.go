@@ -92,6 +92,7 @@ func (g *given) merge(all []chunk) {
 	for _, c := range all {
 		addr := c.addr()
 		if slices.Contains(g.drop, addr) {
+			g.rename[addr] = g.later[addr]()
 			g.fullNames(c)
 			continue
 		}
@@ -116,7 +117,7 @@ func (g *given) merge(all []chunk) {
 		case "image":
 			g.finish(c, forEach)
 		case "secret":
-			g.rename[addr] = "secret." + m.add(g.secret(c))
+			g.rename[addr] = "secret." + m.addSecret(g.secret(c))
 		default:
 			if loops && forEach != "" && (c.kind == "stage" || c.kind == "base" || c.kind == "context") {
 				b := c.body()
@@ -204,15 +205,33 @@ func (im *importer) adopts(c chunk) bool {
 			continue
 		}
 		now := im.values.of[x.name]
-		if adopted := im.print.adopted[c.addr()]; now.IsNull() && adopted == "" {
-			im.print.adopted[c.addr()] = expr
-			return true
-		} else if now.IsNull() {
-			return adopted == expr
+		adopted := im.print.adopted[c.addr()]
+		same := literal(now) == expr
+		if now.IsNull() {
+			same = adopted == "" || adopted == expr
 		}
-		return literal(now) == expr
+		if same && now.IsNull() {
+			im.print.adopted[c.addr()] = expr
+		}
+		if same {
+			im.print.carry(c.addr(), c)
+		}
+		return same
 	}
 	return false
+}
+
+// carry keeps the comments of a variable of the Dockerfile for the one of bake
+// that stands in its place.
+func (p *printer) carry(addr string, c chunk) {
+	for line := range strings.Lines(c.text) {
+		if !strings.HasPrefix(line, "# ") {
+			return
+		}
+		if s := strings.TrimSpace(line[2:]); !slices.Contains(p.comments[addr], s) {
+			p.comments[addr] = append(p.comments[addr], s)
+		}
+	}
 }
 
 // variable is one of the Dockerfile's own.
@@ -222,6 +241,7 @@ func (g *given) variable(c chunk) {
 		if a.addr != addr {
 			continue
 		}
+		g.im.print.carry(a.name, c)
 		b := c.body()
 		if d, ok := b.get("default"); ok {
 			_, expr, _ := strings.Cut(d.text, "=")

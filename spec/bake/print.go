@@ -19,10 +19,12 @@ type printer struct {
 	computed map[string]bool
 	// adopted are defaults that a Dockerfile gives to variables that have none.
 	adopted map[string]string
+	// comments are those of a Dockerfile's variables that are bake's.
+	comments map[string][]string
 }
 
 func newPrinter(f *file, v *values) *printer {
-	p := &printer{values: v, names: map[string]string{"BAKE_LOCAL_PLATFORM": "build.platform"}, computed: map[string]bool{}, adopted: map[string]string{}}
+	p := &printer{values: v, names: map[string]string{"BAKE_LOCAL_PLATFORM": "build.platform"}, computed: map[string]bool{}, adopted: map[string]string{}, comments: map[string][]string{}}
 	taken := map[string]bool{}
 	for _, x := range f.variables {
 		name := unique(taken, nameOf(x.name, "_"), "_")
@@ -126,7 +128,7 @@ func (w *writing) expr(e hclsyntax.Expression) string {
 	case *hclsyntax.ConditionalExpr:
 		return fmt.Sprintf("(%s ? %s : %s)", bare(w.expr(e.Condition)), w.expr(e.TrueResult), w.expr(e.FalseResult))
 	case *hclsyntax.BinaryOpExpr:
-		return "(" + w.expr(e.LHS) + " " + operator(e.Op) + " " + w.expr(e.RHS) + ")"
+		return "(" + w.side(e.LHS) + " " + operator(e.Op) + " " + w.side(e.RHS) + ")"
 	case *hclsyntax.UnaryOpExpr:
 		return operator(e.Op) + w.operand(e.Val)
 	case *hclsyntax.ParenthesesExpr:
@@ -151,6 +153,15 @@ func (w *writing) all(list []hclsyntax.Expression) []string {
 		out[i] = bare(w.expr(e))
 	}
 	return out
+}
+
+// side is one side of an operator. What needs no parentheses in the bake file
+// needs none here.
+func (w *writing) side(e hclsyntax.Expression) string {
+	if _, ok := e.(*hclsyntax.BinaryOpExpr); ok {
+		return bare(w.expr(e))
+	}
+	return w.expr(e)
 }
 
 // operand is an expression that something is attached to.
@@ -184,25 +195,14 @@ func (w *writing) folded(e hclsyntax.Expression) (string, bool) {
 		return "", false
 	}
 	reason := false
-	for _, t := range e.Variables() {
-		root := t.RootName()
-		_, constant := w.constantOf(root)
-		if !constant {
+	for _, u := range w.values.uses(&expr{Expression: e}, map[string]bool{}) {
+		if _, constant := w.constantOf(u.Name); !constant {
 			return "", false
 		}
 		reason = true
 	}
 	for _, name := range callsIn(e) {
-		if !known(name) || w.values.file.functions[name] != nil {
-			reason = true
-		}
-		if fn := w.values.file.functions[name]; fn != nil && len(w.values.uses(&fn.result, map[string]bool{name: true})) > len(fn.params) {
-			for _, u := range w.values.uses(&fn.result, map[string]bool{name: true}) {
-				if _, isVar := w.names[u.Name]; isVar {
-					return "", false
-				}
-			}
-		}
+		reason = reason || !known(name)
 	}
 	if !reason {
 		return "", false

@@ -86,7 +86,9 @@ func (im *importer) read(src []byte) *file {
 
 func (im *importer) readHCL(f *file, src []byte) {
 	parsed, ds := syntax.Parse(im.name, src)
-	im.diags = append(im.diags, ds...)
+	for _, d := range ds {
+		im.report(d)
+	}
 	body, ok := parsed.Body.(*hclsyntax.Body)
 	if !ok || ds.HasErrors() {
 		return

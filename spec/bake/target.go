@@ -298,6 +298,20 @@ func isVariable(e hclsyntax.Expression) bool {
 // items are the entries of a map with an expression each: their own where the
 // map is written out, else what picks them from the whole.
 func (im *importer) items(e expr, values map[string]cty.Value, s *scope) []entry {
+	if parts, ok := mergedMaps(e.Expression); ok {
+		var out []entry
+		for _, part := range parts {
+			v, ok := im.values.value(expr{part, e.at}, s)
+			if !ok || v.IsNull() || !v.IsKnown() {
+				continue
+			}
+			for _, it := range im.items(expr{part, e.at}, v.AsValueMap(), s) {
+				out = slices.DeleteFunc(out, func(o entry) bool { return o.key == it.key })
+				out = append(out, it)
+			}
+		}
+		return out
+	}
 	object, ok := e.Expression.(*hclsyntax.ObjectConsExpr)
 	if !ok {
 		var out []entry
@@ -321,6 +335,15 @@ func (im *importer) items(e expr, values map[string]cty.Value, s *scope) []entry
 		out = append(out, entry{key, field{expr: expr{it.ValueExpr, at}, scope: s}})
 	}
 	return out
+}
+
+// mergedMaps are the maps that a call of merge puts together.
+func mergedMaps(e hclsyntax.Expression) ([]hclsyntax.Expression, bool) {
+	call, ok := e.(*hclsyntax.FunctionCallExpr)
+	if !ok || call.Name != "merge" || call.ExpandFinal {
+		return nil, false
+	}
+	return call.Args, true
 }
 
 // elementsOf are the elements of a list that is written out, else the list as

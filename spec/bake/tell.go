@@ -60,7 +60,7 @@ func (im *importer) formNote(p *piece) {
 	case t.stage:
 		im.note(t.block.at, dockerfile.Changed, "%s is stage.%s: it gives files, and no image.", t, t.label)
 	case t.key != "" && t.key != t.name:
-		im.note(t.block.at, dockerfile.Changed, "%s is %s here, and so on.", t, im.address(t))
+		im.note(t.block.at, dockerfile.Changed, "%s is %s here, and so on.", t, strings.Trim(im.address(t), "'"))
 	}
 }
 

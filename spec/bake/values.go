@@ -94,10 +94,13 @@ func (v *values) variable(x *variable) {
 }
 
 func (v *values) typed(x *variable, val cty.Value) cty.Value {
-	t, ds := typeexpr.TypeConstraint(x.typ.Expression)
+	t, defaults, ds := typeexpr.TypeConstraintWithDefaults(x.typ.Expression)
 	if ds.HasErrors() {
 		v.diags.Errorf(x.typ.at, "Not a type", "The type of %s is none that bake knows, such as string, number, bool or list(string).", x.name)
 		return val
+	}
+	if defaults != nil && !val.IsNull() {
+		val = defaults.Apply(val)
 	}
 	out, err := convert.Convert(val, t)
 	if err != nil {
@@ -117,6 +120,7 @@ func (v *values) value(e expr, s *scope) (cty.Value, bool) {
 		if d.Range.File == "" || !within(d.Range, e.at) {
 			d.Range = e.at
 		}
+		d.Detail, _, _ = strings.Cut(d.Detail, "\n\n") // that is about specs
 		*v.diags = append(*v.diags, d)
 	}
 	return cty.DynamicVal, false

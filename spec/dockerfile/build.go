@@ -62,13 +62,14 @@ func (im *importer) unknownArgs() []string {
 	return out
 }
 
-// named is the image that a name means by [Options.Contexts].
+// named is the image that a name means by [Options.Contexts]; the image of no
+// name is none.
 func (im *importer) named(name string) (string, bool) {
 	if len(im.opts.Contexts) == 0 {
 		return "", false
 	}
 	for _, key := range slices.Sorted(maps.Keys(im.opts.Contexts)) {
-		if familiar(key) == familiar(name) {
+		if familiar(key) == familiar(name) && im.opts.Contexts[key] != "" {
 			return im.opts.Contexts[key], true
 		}
 	}
