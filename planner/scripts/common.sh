@@ -19,6 +19,12 @@ remember() {
 	done
 }
 
+# alone is true where steps have one user, root, which is the caller outside.
+alone() {
+	: > "$kept/owner"
+	! chown 1:1 "$kept/owner" 2> /dev/null
+}
+
 # forget puts these files back as they were: logs, locks and backups hold
 # times and what was before, and tell nobody what the image is.
 forget() {

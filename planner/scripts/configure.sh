@@ -9,6 +9,10 @@ for program in dpkg cp grep; do
 	fi
 done
 remember
+if alone; then
+	say 'maintainer scripts give files to several users, and steps have one here: "specbuild doctor" says what is missing'
+	exit 1
+fi
 deny
 while read -r what label name arch; do
 	[ "$what" = preinst ] || continue

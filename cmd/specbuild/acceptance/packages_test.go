@@ -371,6 +371,36 @@ image "app" {
 		}
 	})
 
+	t.Run("one user", func(t *testing.T) {
+		p := ordinary(t, files{"image.hcl": toolImages(s.host+"/base/os:1", a.url, `
+image "app" {
+  from      = stage.os
+  platforms = ["PLATFORM"]
+  packages "apt" {
+    install = ["extra=1:3.1"]
+  }
+  run_as = "0:0"
+  test "it runs" {
+    command = ["/usr/bin/extra"]
+    expect {
+      stdout_contains = "extra 1:3.1"
+    }
+  }
+}
+waiver {
+  rule    = "final-user-non-root"
+  address = "image.app"
+  reason  = "there is no other"
+  owner   = "t"
+  expires = "2099-01-01"
+}
+`)})
+		if p == nil || !userNamespaces() {
+			missing(t, "user namespaces for ordinary users")
+		}
+		p.ok("apply")
+	})
+
 	t.Run("no shell", func(t *testing.T) {
 		s.put(t, "base/static:1", baseOf(t, file("usr/bin/tool", "tool")))
 		p := newProject(t, files{"image.hcl": baseSpec(s.host+"/base/static:1", `
