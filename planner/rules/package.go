@@ -2,6 +2,7 @@ package rules
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -9,18 +10,19 @@ import (
 )
 
 func packageRules() []Rule {
-	return []Rule{
+	return slices.Concat([]Rule{
 		{
 			ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock, or in the spec",
 			Why: "What an archive offers changes several times a day. Those of packages \"deb\" are in the lock; without one this is advice, with --locked an error. " +
 				"What a base's own package manager fetches is in no lock, so the spec says its versions.",
 			check: unpinnedPackages,
 		},
+	}, languagePackageRules(), packageScriptRules(), []Rule{
 		{
 			ID: "packages-repo-trusted", By: ByLanguage, Title: "An archive that is not the distribution's own comes with its key",
 			Why: "What is installed is what a key has signed, wherever it was fetched from. The keys of Debian's archives are built in.",
 		},
-	}
+	})
 }
 
 func unpinnedPackages(d *docket) {

@@ -20,6 +20,22 @@ type script struct {
 	calls   []call
 	assigns []assign
 	words   []word // all there are, those of calls and here-documents too
+	pipes   []pipe
+	file    *syntax.File // nil for a plain command, and for what does not parse
+	wrong   *wrong       // why it does not parse
+}
+
+// wrong is why a script does not parse, and where.
+type wrong struct {
+	why string
+	at  span
+}
+
+// pipe is a pipeline of a script; the calls in it name it by its index.
+type pipe struct {
+	at     span
+	last   int  // index of its last command
+	tested bool // by if, while, || or !: set -e does not count there
 }
 
 // Rules never look at the text of a script by patterns: what a comment, a
@@ -33,6 +49,14 @@ type call struct {
 	first string // the same as it was written
 	args  []string
 	at    span
+
+	places  []span   // of args; nil in a list, and in a script of a script
+	heredoc string   // what it reads, where the script says it
+	pipe    int      // its pipeline, plus one; 0 is none
+	element int      // its place there
+	tested  bool     // as of a pipe
+	plain   bool     // a line of the script, or one of its chain by &&, with nothing behind its words
+	fed     []string // commands whose output is part of its words: sh -c "$(curl …)"
 }
 
 // assign is a variable that gets a value.
@@ -92,7 +116,7 @@ func (d *docket) runScript(b *spec.Body, r *spec.Run) (*script, spec.Attr[string
 		return d.parse(text, lang), at
 	}
 	s := &script{}
-	s.call(r.Command.V, nil)
+	s.call(r.Command.V, nil, call{})
 	for _, arg := range r.Command.V {
 		s.words = append(s.words, word{text: arg})
 	}
@@ -139,58 +163,17 @@ func (d *docket) parse(text string, lang syntax.LangVariant) *script {
 		parser = syntax.NewParser(syntax.Variant(lang))
 		d.parsers[lang] = parser
 	}
-	if file, err := parser.Parse(strings.NewReader(text), ""); err == nil {
-		s.read(file, lang, 0)
+	file, err := parser.Parse(strings.NewReader(text), "")
+	if err != nil {
+		s.wrong = whyNot(err, len(text))
+		file = lenient(text, lang, s)
+	}
+	if file != nil {
+		newReader(s).read(file, 0)
+		s.file = file
 	}
 	d.scripts[key] = s
 	return s
-}
-
-// read gathers from the tree. depth counts scripts in scripts: sh -c "…".
-func (s *script) read(file *syntax.File, lang syntax.LangVariant, depth int) {
-	syntax.Walk(file, func(node syntax.Node) bool {
-		switch n := node.(type) {
-		case *syntax.Word:
-			s.words = append(s.words, word{render(n), spanOf(n)})
-		case *syntax.Assign:
-			if n.Name != nil && n.Value != nil {
-				s.assigns = append(s.assigns, assign{n.Name.Value, render(n.Value), spanOf(n)})
-			}
-		case *syntax.CallExpr:
-			s.callExpr(n, depth)
-		}
-		return true
-	})
-}
-
-func (s *script) callExpr(n *syntax.CallExpr, depth int) {
-	if len(n.Args) == 0 {
-		return
-	}
-	var args []string
-	var places []span
-	for _, a := range n.Args {
-		args = append(args, render(a))
-		places = append(places, spanOf(a))
-	}
-	args = s.call(args, places)
-	places = places[len(places)-len(args):] // wrappers are gone
-	// POSIX has no grammar for export A=b: it is a call with a word.
-	if slices.Contains([]string{"export", "readonly", "local"}, args0(args)) {
-		for i, a := range args[1:] {
-			if name, value, ok := strings.Cut(a, "="); ok {
-				s.assigns = append(s.assigns, assign{name, value, places[i+1]})
-			}
-		}
-	}
-	const deepest = 3
-	if text, lang, ok := shellCommand(args); ok && depth < deepest && !strings.Contains(text, dynamic) {
-		if file, err := syntax.NewParser(syntax.Variant(lang)).Parse(strings.NewReader(text), ""); err == nil {
-			inner := &script{}
-			inner.read(file, lang, depth+1)
-			s.adopt(inner, places[0])
-		}
-	}
 }
 
 func args0(args []string) string {
@@ -200,19 +183,6 @@ func args0(args []string) string {
 	return args[0]
 }
 
-// adopt takes over what a script in the script does; the place is the outer
-// command's, since quotes shift what is within.
-func (s *script) adopt(inner *script, at span) {
-	for _, c := range inner.calls {
-		c.at = at
-		s.calls = append(s.calls, c)
-	}
-	for _, a := range inner.assigns {
-		a.at = at
-		s.assigns = append(s.assigns, a)
-	}
-}
-
 // wrapper is a command that runs the one that follows it.
 type wrapper struct {
 	own     int    // arguments of its own that come before that, beside options
@@ -220,7 +190,7 @@ type wrapper struct {
 }
 
 var wrappers = map[string]wrapper{
-	"chronic": {}, "chroot": {own: 1}, "command": {}, "doas": {options: "u"}, "env": {options: "uCS"}, "eval": {}, "exec": {options: "a"},
+	"busybox": {}, "chronic": {}, "chroot": {own: 1}, "command": {}, "doas": {options: "u"}, "env": {options: "uCS"}, "eval": {}, "exec": {options: "a"}, "fakeroot": {},
 	"gosu": {own: 1}, "ionice": {options: "cnp"}, "nice": {options: "n"}, "nohup": {}, "setsid": {}, "stdbuf": {options: "ioe"},
 	"su-exec": {own: 1}, "sudo": {options: "ugpCDhRTU"}, "time": {options: "fo"}, "timeout": {own: 1, options: "ks"}, "unbuffer": {},
 	"xargs": {options: "adEILnPs"},
@@ -247,22 +217,39 @@ func (w wrapper) wrapped(args []string) []string {
 }
 
 // call adds a command and gives its words without wrappers. Each wrapper is a
-// call too. places are those of the words; none is a command without a script.
-func (s *script) call(args []string, places []span) []string {
-	for all := len(args); len(args) > 0; {
-		var at span
+// call too. places are those of the words; none is a command without a
+// script. What else is known of the command is in like.
+func (s *script) call(args []string, places []span, like call) []string {
+	for len(args) > 0 {
+		c := like
+		c.name, c.first, c.args = path.Base(args[0]), args[0], args[1:]
 		if places != nil {
-			at = places[all-len(args)]
+			here := places[len(places)-len(args):]
+			c.at, c.places = here[0], here[1:]
 		}
-		name := path.Base(args[0])
-		s.calls = append(s.calls, call{name: name, first: args[0], args: args[1:], at: at})
-		w, wraps := wrappers[name]
-		if !wraps {
+		s.calls = append(s.calls, c)
+		w, wraps := wrappers[c.name]
+		switch {
+		case c.name == "command" && len(c.args) > 0 && (c.args[0] == "-v" || c.args[0] == "-V"):
+			return args // asks, and runs nothing
+		case c.name == "find":
+			args = executed(c.args)
+		case wraps:
+			args = w.wrapped(c.args)
+		default:
 			return args
 		}
-		args = w.wrapped(args[1:])
 	}
 	return nil
+}
+
+// executed is the command of find -exec, with what follows it.
+func executed(args []string) []string {
+	i := slices.IndexFunc(args, func(a string) bool { return a == "-exec" || a == "-execdir" || a == "-ok" || a == "-okdir" })
+	if i < 0 {
+		return nil
+	}
+	return args[i+1:]
 }
 
 // render is a word as the command will see it, with what only the run knows
