@@ -22,6 +22,7 @@ import (
 	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/diag/report"
 )
 
 // specFlags are the flags of every command that reads specs.
@@ -35,6 +36,7 @@ type specFlags struct {
 	policies  []string // --policy
 	overrides []string
 	reason    string
+	reports   []string           // --report: FORMAT or FORMAT:FILE
 	upgrade   *pin.UpgradePolicy // of lock
 	overlay   map[string][]byte  // texts that are read instead of files, of validate --fix
 	build     spec.Platform      // to read specs as another machine does; this one's if zero
@@ -61,6 +63,7 @@ func (s *specFlags) addJudging(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.policies, "policy", nil, "judge by this policy as well: a file or folder, oci://… or git::…; may be repeated")
 	f.StringArrayVar(&s.overrides, "override", nil, "go past the errors of a rule that no policy has made hard; needs --reason; may be repeated")
+	f.StringArrayVar(&s.reports, "report", nil, "also write what is found as FORMAT[:FILE]: "+strings.Join(report.Formats(), ", ")+"; may be repeated")
 	f.StringVar(&s.reason, "reason", "", "why, for --override: it is written into the image's annotations")
 }
 
@@ -151,6 +154,9 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 			return nil, err
 		}
 		ds = append(out.judges.harden(ds), more...)
+	}
+	if err := c.writeReports("plan", s, ds, sp); err != nil {
+		return nil, err
 	}
 	if err := c.report(ds, sp); err != nil {
 		return nil, err

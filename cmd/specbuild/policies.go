@@ -15,6 +15,7 @@ import (
 	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/diag/report"
 )
 
 // policyName is how a policy file ends.
@@ -29,12 +30,14 @@ type judges struct {
 	set  *policy.Set
 	opts policy.Options
 	used map[string]bool // rules that were overridden
+
+	flags *specFlags // of the command: what is set aside is told there
 }
 
 // judges finds the policies that hold: the machine's, the workspace's, and
 // those that flags name. Texts go to the spec's files, for excerpts.
 func (c *cli) judges(ctx context.Context, sp *spec.Spec, f *specFlags, partial bool) (*judges, diag.List, error) {
-	out := &judges{opts: policy.Options{Overrides: map[string]string{}, Partial: partial}, used: map[string]bool{}}
+	out := &judges{opts: policy.Options{Overrides: map[string]string{}, Partial: partial}, used: map[string]bool{}, flags: f}
 	if len(f.overrides) > 0 && strings.TrimSpace(f.reason) == "" {
 		return nil, nil, usagef("--override needs --reason \"…\": it is written into the image")
 	}
@@ -60,10 +63,12 @@ func (c *cli) judges(ctx context.Context, sp *spec.Spec, f *specFlags, partial b
 }
 
 func (j *judges) judge(f rules.Facts) diag.List {
+	j.flags.aside = nil
 	f.Aside = func(a rules.Aside) {
 		if a.Override {
 			j.used[a.Finding.Diag.Code] = true
 		}
+		j.flags.aside = append(j.flags.aside, report.Aside{Finding: a.Finding.Diag, Reason: a.Reason, Owner: a.Owner})
 	}
 	return j.set.Judge(f, j.opts)
 }

@@ -55,6 +55,9 @@ func (c *cli) runValidate(ctx context.Context, args []string, f *specFlags, v va
 	if err != nil {
 		return err
 	}
+	if err := c.writeReports("validate", f, ds, sp); err != nil {
+		return err
+	}
 	if v.json {
 		if err := diag.WriteJSON(c.stdout, ds.Sorted()); err != nil {
 			return err

@@ -24,6 +24,7 @@ type jsonDiagnostic struct {
 	Summary  string     `json:"summary"`
 	Detail   string     `json:"detail"`
 	Range    *Range     `json:"range,omitempty"`
+	Address  string     `json:"address,omitempty"`
 	Notes    []jsonNote `json:"notes,omitempty"`
 	Fix      *Fix       `json:"fix,omitempty"`
 }
@@ -38,11 +39,12 @@ type jsonNote struct {
 //	{"version": 1, "errors": 1, "warnings": 0, "infos": 0, "diagnostics": [{
 //	  "severity": "error", "code": …, "summary": …, "detail": …,
 //	  "range": {"file": …, "start": {"line": 1, "column": 1, "byte": 0}, "end": {…}},
+//	  "address": "//services/web:image.web",
 //	  "notes": [{"message": …, "range": {…}}],
 //	  "fix": {"range": {…}, "replacement": …}}]}
 //
-// Severities are "error", "warning" and "info". Code, range, notes and fix
-// are left out where there is none. Lines and columns count from 1, columns
+// Severities are "error", "warning" and "info". Code, range, address, notes
+// and fix are left out where there is none. Lines and columns count from 1, columns
 // in user-perceived characters; bytes from 0, with CRLF counted as one byte.
 // Diagnostics are in their sorted order; "diagnostics" is never null.
 func WriteJSON(w io.Writer, l List) error {
@@ -57,7 +59,7 @@ func WriteJSON(w io.Writer, l List) error {
 			doc.Infos++
 		}
 		j := jsonDiagnostic{
-			Severity: d.Severity.String(), Code: d.Code, Summary: d.Summary, Detail: d.Detail,
+			Severity: d.Severity.String(), Code: d.Code, Summary: d.Summary, Detail: d.Detail, Address: d.Address,
 			Range: place(d.Range), Fix: d.Fix,
 		}
 		for _, n := range d.Notes {
