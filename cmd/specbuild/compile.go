@@ -37,6 +37,7 @@ type specFlags struct {
 	overrides []string
 	reason    string
 	reports   []string           // --report: FORMAT or FORMAT:FILE
+	aside     []report.Aside     // what waivers and overrides set aside, for reports
 	upgrade   *pin.UpgradePolicy // of lock
 	overlay   map[string][]byte  // texts that are read instead of files, of validate --fix
 	build     spec.Platform      // to read specs as another machine does; this one's if zero
