@@ -140,6 +140,7 @@ func (im *importer) convert(src []byte) []File {
 		im.otherNotes(p)
 	}
 	im.groups(all)
+	im.besideNotes()
 	return im.finish()
 }
 

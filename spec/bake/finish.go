@@ -148,13 +148,22 @@ func written(blocks []chunk, remarks []string) string {
 // fold makes one of images that differ in nothing a spec says: bake has a
 // target for each output, a spec says the output at the command line.
 func (im *importer) fold(m *module) {
-	for i := 0; i < len(m.chunks); i++ {
+	bodies := make([]body, len(m.chunks))
+	words := make([]string, len(m.chunks))
+	for i, c := range m.chunks {
+		if c.kind == "image" {
+			bodies[i] = c.body()
+			words[i] = withoutPlatforms(bodies[i])
+		}
+	}
+	gone := make([]bool, len(m.chunks))
+	for i := range m.chunks {
 		for j := i + 1; j < len(m.chunks); j++ {
-			a, b := m.chunks[i], m.chunks[j]
-			if a.kind != "image" || b.kind != "image" {
+			if gone[i] || gone[j] || words[i] == "" || words[i] != words[j] {
 				continue
 			}
-			same, narrower := sameImage(a.body(), b.body())
+			a, b := m.chunks[i], m.chunks[j]
+			same, narrower := nested(bodies[i], bodies[j])
 			if !same || im.isLinked(m, b.label) {
 				continue
 			}
@@ -162,11 +171,18 @@ func (im *importer) fold(m *module) {
 			if narrower < 0 { // the one that is built for less goes
 				m.chunks[i] = b.relabelled(a.label)
 				m.chunks[i].text = keepHead(a.text, m.chunks[i].text)
+				bodies[i] = bodies[j]
 			}
-			m.chunks = slices.Delete(m.chunks, j, j+1)
-			j--
+			gone[j] = true
 		}
 	}
+	kept := m.chunks[:0:0]
+	for i, c := range m.chunks {
+		if !gone[i] {
+			kept = append(kept, c)
+		}
+	}
+	m.chunks = kept
 }
 
 func (im *importer) isLinked(m *module, label string) bool {
@@ -195,18 +211,18 @@ func (im *importer) foldNote(m *module, kept, gone string, narrower int) {
 	}
 }
 
-// sameImage reports whether two images differ only in what they are built for,
-// and which of them is for less: positive the second, negative the first. Two
-// that both have names to be pushed under, and not the same, are two.
-func sameImage(a, b body) (same bool, narrower int) {
-	drop := func(x body) string {
-		x.items = slices.DeleteFunc(slices.Clone(x.items), func(it item) bool { return it.name == "platforms" })
-		x.head = ""
-		return x.text()
-	}
-	if drop(a) != drop(b) {
-		return false, 0
-	}
+// withoutPlatforms is an image but for its name and what it is built for.
+func withoutPlatforms(b body) string {
+	b.items = slices.DeleteFunc(slices.Clone(b.items), func(it item) bool { return it.name == "platforms" })
+	b.head = ""
+	return b.text()
+}
+
+// nested reports whether one of two images that are alike but for their
+// platforms is built for all that the other is, and which is for less: positive
+// the second, negative the first. Of two that both say platforms, and not the
+// same, neither is.
+func nested(a, b body) (same bool, narrower int) {
 	p, _ := a.get("platforms")
 	q, _ := b.get("platforms")
 	switch {

@@ -13,6 +13,8 @@ type module struct {
 	locals [][2]string // names and expressions, in the order in which they came
 	chunks []chunk
 	recipe map[string]string // addresses of stages and images to what they were made of
+	same   map[string]string // blocks by kind and words, without the name: their labels
+	taken  map[string]map[string]bool
 	// pending are comments for the image at hand, remarks those that no block
 	// is for.
 	pending, remarks []string
@@ -22,7 +24,7 @@ type module struct {
 func (im *importer) module(dir string) *module {
 	m := im.modules[dir]
 	if m == nil {
-		m = &module{dir: dir, recipe: map[string]string{}}
+		m = &module{dir: dir, recipe: map[string]string{}, same: map[string]string{}, taken: map[string]map[string]bool{}}
 		im.modules[dir] = m
 		im.order = append(im.order, m)
 	}
@@ -34,23 +36,21 @@ func (m *module) note(comment string) { m.pending = append(m.pending, comment) }
 // add puts a block into the module, and answers under which name: what is there
 // already with the same words is one block.
 func (m *module) add(c chunk) string {
-	taken := map[string]bool{}
-	for _, o := range m.chunks {
-		if o.kind != c.kind {
-			continue
-		}
-		taken[o.label] = true
-		if o.relabelled(c.label).text == c.text {
-			return o.label
-		}
+	words := c.kind + " " + c.relabelled("").text
+	if label, ok := m.same[words]; ok {
+		return label
 	}
 	sep := "-"
 	if c.kind == "variable" {
 		sep = "_"
 	}
-	if label := unique(taken, c.label, sep); label != c.label {
+	if m.taken[c.kind] == nil {
+		m.taken[c.kind] = map[string]bool{}
+	}
+	if label := unique(m.taken[c.kind], c.label, sep); label != c.label {
 		c = c.relabelled(label)
 	}
+	m.same[words] = c.label
 	m.chunks = append(m.chunks, c)
 	return c.label
 }

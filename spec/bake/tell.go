@@ -1,10 +1,12 @@
 package bake
 
 import (
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
 
+	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/dockerfile"
 )
 
@@ -18,6 +20,7 @@ func (im *importer) otherNotes(p *piece) {
 	for _, o := range outputsOf(t) {
 		im.outputNote(t, o)
 	}
+	im.fixedNotes(p)
 	for _, name := range slices.Sorted(keysOf(unsaid())) {
 		text := unsaid()[name]
 		if f, ok := t.one[name]; ok {
@@ -61,6 +64,22 @@ func (im *importer) formNote(p *piece) {
 		im.note(t.block.at, dockerfile.Changed, "%s is stage.%s: it gives files, and no image.", t, t.label)
 	case t.key != "" && t.key != t.name:
 		im.note(t.block.at, dockerfile.Changed, "%s is %s here, and so on.", t, strings.Trim(im.address(t), "'"))
+	}
+}
+
+// fixedNotes says what bake decides by variables and a spec cannot: where
+// things are.
+func (im *importer) fixedNotes(p *piece) {
+	for _, name := range []string{"context", "dockerfile", "dockerfile-inline", "target"} {
+		f, ok := p.first().one[name]
+		if !ok {
+			continue
+		}
+		for _, u := range im.values.uses(&f.expr, map[string]bool{}) {
+			if ref, isVar := im.print.names[u.Name]; isVar && strings.HasPrefix(ref, "var.") {
+				im.note(f.at, dockerfile.Changed, "%s: it is what it is with %s as it is now; a variable does not decide that here.", name, u.Name)
+			}
+		}
 	}
 }
 
@@ -138,6 +157,18 @@ func (im *importer) address(t *target) string {
 		return "'" + s + "'"
 	}
 	return s
+}
+
+// besideNotes names the files that bake would read together with this one.
+func (im *importer) besideNotes() {
+	if !strings.HasPrefix(path.Base(im.name), "docker-bake.") {
+		return
+	}
+	for _, name := range []string{"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml", "docker-bake.json", "docker-bake.hcl", "docker-bake.override.json", "docker-bake.override.hcl"} {
+		if _, err := fs.Stat(im.opts.Root, path.Join(im.opts.Dir, name)); err == nil && name != path.Base(im.name) {
+			im.note(diag.Range{}, dockerfile.Dropped, "%s lies beside it, which bake reads as well where no file is named; this import does not.", name)
+		}
+	}
 }
 
 // groups says how what groups name is built.
