@@ -13,7 +13,7 @@ import (
 type account struct {
 	user, group bool
 	name        string
-	uid, gid    string // digits
+	uid, gid    string // as expressions: digits, or what computes them
 	main        string // name of the main group
 	others      []string
 	home, shell string
@@ -31,7 +31,11 @@ func accountOf(name string, words []text) (account, bool) {
 	var args []string
 	for _, w := range words {
 		s, ok := w.constant()
-		if !ok {
+		switch {
+		case computedID(w):
+			args = append(args, computed+w.hcl())
+			continue
+		case !ok:
 			return a, false
 		}
 		if head, value, glued := strings.Cut(s, "="); glued && strings.HasPrefix(s, "--") {
@@ -44,7 +48,16 @@ func accountOf(name string, words []text) (account, bool) {
 	for _, id := range []string{a.uid, a.gid} {
 		ok = ok && (id == "" || isID(id))
 	}
+	a.uid, a.gid = strings.TrimPrefix(a.uid, computed), strings.TrimPrefix(a.gid, computed)
 	return a, ok && a.name != "" && isAccountName(a.name)
+}
+
+// computed begins an argument that is an expression.
+const computed = "\x00"
+
+// computedID reports whether a word is one expression, and a number by default.
+func computedID(t text) bool {
+	return len(t) == 1 && t[0].expr != "" && isID(t[0].now)
 }
 
 // letters takes options apart that are written as one: -rm of useradd.
@@ -154,6 +167,9 @@ func (a *account) setGroup(s string) {
 }
 
 func isID(s string) bool {
+	if strings.HasPrefix(s, computed) {
+		return true
+	}
 	n, err := strconv.ParseUint(s, 10, 32)
 	return err == nil && n < 1<<32-1 && strconv.FormatUint(n, 10) == s
 }
@@ -215,11 +231,14 @@ func (st *stage) addAccount(cmd instructions.Command, a *account) {
 		home = "/home/" + a.name
 	}
 	st.workdirs = append(st.workdirs, quote(path.Clean(home)))
-	more := ""
-	if a.noHome {
-		more = " --no-create-home is not kept."
+	more := "."
+	if a.shell == "" {
+		more = ", and its shell is nologin, since none is said."
 	}
-	st.im.note(b.line, Changed, "User %s is made by specbuild: its home is made too, 0750 and without files of /etc/skel, and its shell is nologin where none is said.%s", a.name, more)
+	if a.noHome {
+		more += " --no-create-home is not kept."
+	}
+	st.im.note(b.line, Changed, "User %s is made by specbuild: its home is made too, 0750 and without files of /etc/skel%s", a.name, more)
 }
 
 // owner is a USER or an owner of files as the spec says it: numbers, or names
@@ -245,7 +264,7 @@ func (st *stage) owner(b *block, t text) string {
 		out += ":" + gid
 	}
 	if !known {
-		b.comments = append(b.comments, st.im.todo(b.line, "%q is a name whose number the spec does not know; %s stands for it: write its own, or make it by a `user` step", s, out))
+		b.comment(st.im.todo(b.line, "%q is a name whose number the spec does not know; %s stands for it: write its own, or make it by a `user` step", s, out))
 	}
 	return quote(out)
 }

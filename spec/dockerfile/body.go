@@ -51,10 +51,19 @@ func (st *stage) word(cmd instructions.Command, s string) (text, bool) {
 		st.rest = append(st.rest, st.im.todo(line, "%s is left out: %s", strings.ToUpper(cmd.Name()), err))
 		return nil, false
 	}
-	for _, name := range e.missing {
-		st.rest = append(st.rest, st.im.todo(line, "%s is set by nothing here; it is taken as empty. If the base sets it, write its value", "$"+name))
-	}
+	st.notSet(e, line)
 	return t, true
+}
+
+// notSet says which names had no value.
+func (st *stage) notSet(e *expander, line int) {
+	for _, name := range e.missing {
+		hint := "If the base sets it, write its value"
+		if _, ok := st.im.platformArg(name); ok {
+			hint = "An ARG without a value would give it"
+		}
+		st.rest = append(st.rest, st.im.todo(line, "$%s is set by nothing here; it is taken as empty. %s", name, hint))
+	}
 }
 
 // instruction takes over one instruction.

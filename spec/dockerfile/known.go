@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,11 @@ func knownImage(name string) image {
 		repo = "docker.io/library/" + repo
 	}
 	alpine := strings.Contains(tag, "alpine") || repo == "docker.io/library/alpine"
+	for _, mirror := range []string{"public.ecr.aws/docker/library/", "mirror.gcr.io/library/"} {
+		if rest, ok := strings.CutPrefix(repo, mirror); ok {
+			repo = "docker.io/library/" + rest
+		}
+	}
 	official, ok := strings.CutPrefix(repo, "docker.io/library/")
 	im := image{}
 	if ok {
@@ -74,6 +80,13 @@ func knownImage(name string) image {
 	case "gradle":
 		im.users["gradle"], im.workdir = "1000:1000", "/home/gradle"
 	}
+	im.elsewhere(repo, tag)
+	return im
+}
+
+// elsewhere is what is known of images that are not Docker's official ones.
+func (im *image) elsewhere(repo, tag string) {
+	systems := []string{"registry.fedoraproject.org/fedora", "quay.io/fedora/fedora", "quay.io/centos/centos", "docker.io/nvidia/cuda", "ghcr.io/astral-sh/uv", "docker.io/tonistiigi/xx"}
 	if strings.HasPrefix(repo, "gcr.io/distroless/") {
 		im.users["nonroot"] = "65532:65532"
 		im.workdir = "/"
@@ -100,8 +113,8 @@ func knownImage(name string) image {
 		im.users["jovyan"], im.user = "1000:100", "1000"
 	case strings.HasPrefix(repo, "docker.io/bitnami/"):
 		im.user = "1001"
-	case repo == "docker.io/nvidia/cuda", repo == "ghcr.io/astral-sh/uv", repo == "docker.io/tonistiigi/xx":
-		im.user = "0"
+	case slices.Contains(systems, repo), strings.HasPrefix(repo, "registry.access.redhat.com/ubi") && strings.HasPrefix(path.Base(repo), "ubi"):
+		im.user, im.workdir = "0", "/"
 	}
 	if strings.HasPrefix(repo, "mcr.microsoft.com/dotnet/") {
 		im.users["app"], im.user, im.workdir = "1654:1654", "0", "/"
@@ -110,5 +123,4 @@ func knownImage(name string) image {
 		}
 		im.env = [][2]string{{"APP_UID", "1654"}}
 	}
-	return im
 }

@@ -28,6 +28,7 @@ type runStep struct {
 func (st *stage) runCommand(c *instructions.RunCommand) {
 	line := firstLine(c.Location())
 	r := &runStep{network: instructions.GetNetwork(c), shell: st.dockerShell(), line: line, prepared: st.fetched}
+	st.at = line
 	if err := c.Expand(st.mountWord); err != nil {
 		st.rest = append(st.rest, st.im.todo(line, "RUN is left out: %s", err))
 		st.rest = append(st.rest, "  "+oneLine(c.String()))
@@ -79,6 +80,7 @@ func (st *stage) mountWord(word string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	st.notSet(e, st.at)
 	if s, ok := t.constant(); ok {
 		return s, nil
 	}
@@ -103,7 +105,7 @@ func (st *stage) runBody(c *instructions.RunCommand) (body string, argv []string
 		if strings.HasPrefix(data, "#!") {
 			return st.interpreted(c, data)
 		}
-		return data, nil
+		return flush(data), nil
 	}
 	var b strings.Builder
 	b.WriteString(joined)
@@ -170,6 +172,35 @@ func (im *importer) original(c *instructions.RunCommand, joined string) string {
 		return written
 	}
 	return joined
+}
+
+// flush takes away the blanks that all lines of a script begin with, where they
+// mean nothing to a shell.
+func flush(script string) string {
+	indent := -1
+	for line := range strings.Lines(script) {
+		if strings.TrimSpace(line) != "" {
+			n := len(line) - len(strings.TrimLeft(line, " \t"))
+			if indent < 0 || n < indent {
+				indent = n
+			}
+		}
+	}
+	if indent <= 0 {
+		return script
+	}
+	var b strings.Builder
+	for line := range strings.Lines(script) {
+		if strings.TrimSpace(line) == "" {
+			b.WriteByte('\n')
+			continue
+		}
+		b.WriteString(line[indent:])
+	}
+	if out := b.String(); same(out, script) {
+		return out
+	}
+	return script
 }
 
 // afterFlags drops RUN and its flags from the lines of an instruction.

@@ -338,6 +338,9 @@ func (s script) calls() []call {
 		return nil
 	}
 	syntax.Walk(s.file, func(n syntax.Node) bool {
+		if st, ok := n.(*syntax.Stmt); ok {
+			out = append(out, fed(st)...)
+		}
 		c, ok := n.(*syntax.CallExpr)
 		if !ok || len(c.Args) == 0 {
 			return true
@@ -354,6 +357,23 @@ func (s script) calls() []call {
 		out = append(out, callOf(words)...)
 		return true
 	})
+	return out
+}
+
+// fed are the commands of a here-document that a shell reads.
+func fed(st *syntax.Stmt) []call {
+	c, ok := st.Cmd.(*syntax.CallExpr)
+	if !ok || len(c.Args) != 1 {
+		return nil
+	}
+	name := path.Base(c.Args[0].Lit())
+	var out []call
+	for _, r := range st.Redirs {
+		if r.Hdoc != nil {
+			t, _ := plainWord(r.Hdoc, func(string) (text, bool) { return nil, true }, true)
+			out = append(out, parseScript(t.now(), []string{name, "-c"}).calls()...)
+		}
+	}
 	return out
 }
 

@@ -196,9 +196,10 @@ func (st *stage) simplePiece(s *syntax.Stmt) (piece, bool) {
 	for i, w := range call.Args {
 		t, ok := plainWord(w, st.scope.get, false)
 		if !ok && i > 0 {
-			// A pattern is fine where it is only removed.
+			// A pattern is fine where it is only removed, and so is what is a
+			// number by default.
 			if t, ok = plainWord(w, st.scope.get, true); ok && call.Args[0].Lit() != "rm" {
-				ok = false
+				ok = computedID(t)
 			}
 		}
 		if !ok {

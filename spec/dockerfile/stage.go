@@ -61,6 +61,7 @@ type stage struct {
 	config   config
 	groups   []account       // made by steps, in the chain
 	accounts map[string]bool // names of `user` and `group` steps in the chain
+	at       int             // line of the RUN whose mounts are expanded
 	alias    string          // the base's address, for a stage that is only a name for it
 	rest     []string        // comments that found no place
 }

@@ -75,6 +75,13 @@ func (b *block) setNeeded(name, expr string) *attribute {
 	return a
 }
 
+// comment adds a line above the block, once.
+func (b *block) comment(line string) {
+	if !slices.Contains(b.comments, line) {
+		b.comments = append(b.comments, line)
+	}
+}
+
 func (b *block) child(name string, labels ...string) *block {
 	c := &block{name: name, labels: labels, line: b.line}
 	c.source = b.source
