@@ -96,6 +96,7 @@ func (s *server) names(path string) []name {
 	if f == nil || f.spec == nil {
 		return out
 	}
+	files := map[string][]name{} // what each declares now
 	for _, sym := range f.spec.Symbols(f.shown(path)) {
 		if !strings.HasPrefix(sym.Name, "module.") && !strings.HasPrefix(sym.Name, "workspace.") {
 			continue
@@ -104,20 +105,26 @@ func (s *server) names(path string) []name {
 			continue // the call itself, which is one of the folder
 		}
 		n := name{text: sym.Name, kind: sym.Kind, doc: sym.Doc, keyed: sym.Keyed}
-		n.path, n.at, n.src = s.place(f, sym)
+		n.path, n.at, n.src = s.place(f, sym, files)
 		out = append(out, n)
 	}
 	return append(out, f.keys(path)...)
 }
 
-// place is where a symbol is declared in the text as it is now.
-func (s *server) place(f *folder, sym spec.Symbol) (string, stretch, *text) {
+// place is where a symbol is declared in the text as it is now; files keeps
+// what was read for it.
+func (s *server) place(f *folder, sym spec.Symbol, files map[string][]name) (string, stretch, *text) {
 	if sym.Range.IsZero() {
 		return "", stretch{}, nil
 	}
 	path, _ := f.path(sym.Range.File)
 	declared := sym.Kind + "." + sym.Name[strings.LastIndexByte(sym.Name, '.')+1:]
-	for _, n := range s.own([]string{path}) {
+	names, known := files[path]
+	if !known {
+		names = s.own([]string{path})
+		files[path] = names
+	}
+	for _, n := range names {
 		if n.kind+n.text[strings.IndexByte(n.text, '.'):] == declared {
 			return path, n.at, n.src
 		}
