@@ -5,6 +5,7 @@ package acceptance
 import (
 	"archive/tar"
 	"crypto/sha256"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -369,6 +370,28 @@ image "app" {
 				t.Errorf("the error shows the program and not the command:\n%s", r.stderr)
 			}
 		}
+	})
+
+	t.Run("a certificate of the user's", func(t *testing.T) {
+		server := httptest.NewTLSServer(http.FileServer(http.Dir(a.dir)))
+		t.Cleanup(server.Close)
+		p := newProject(t, files{"image.hcl": toolImages(s.host+"/base/os:1", server.URL, `
+image "app" {
+  from      = stage.os
+  platforms = ["PLATFORM"]
+  packages "apt" {
+    install = ["extra=1:3.1"]
+  }
+  run_as = "1:1"
+}
+`)})
+		p.fails(1, says("image.app, packages apt extra: exit status 100", "certificate"), "apply")
+		config := filepath.Join(p.cache, ".config/specbuild/config.hcl")
+		p.must(os.MkdirAll(filepath.Dir(config), 0o755))
+		p.must(os.WriteFile(config, []byte("ca = \"~/ca.pem\"\n"), 0o644))
+		block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
+		p.must(os.WriteFile(filepath.Join(p.cache, "ca.pem"), pem.EncodeToMemory(block), 0o644))
+		p.ok("apply")
 	})
 
 	t.Run("one user", func(t *testing.T) {
