@@ -102,6 +102,8 @@ func (c *cli) writeBaked(root string, result bake.Result, f *importFlags) error 
 		names[i] = fromHere(filepath.Join(root, filepath.FromSlash(x.Path)))
 	}
 	switch {
+	case len(names) == 0:
+		// Only its notes are told.
 	case f.output == "-":
 		for i, x := range result.Files {
 			if len(names) > 1 {
@@ -126,7 +128,10 @@ func (c *cli) writeBaked(root string, result bake.Result, f *importFlags) error 
 		notes[i] = n.String()
 		fmt.Fprintln(c.stderr, notes[i])
 	}
-	if f.output != "-" {
+	switch {
+	case len(names) == 0:
+		fmt.Fprintln(c.stdout, "nothing written: no target of the file builds anything")
+	case f.output != "-":
 		fmt.Fprintf(c.stdout, "%s written%s\n", filepath.ToSlash(strings.Join(names, ", ")), toDo(notes))
 	}
 	return nil

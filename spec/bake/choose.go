@@ -34,6 +34,8 @@ func (im *importer) choose(all []*target) {
 	}
 	for _, t := range all {
 		switch {
+		case t.checks():
+			im.note(t.at("call"), dockerfile.Dropped, "%s builds nothing, it looks at its Dockerfile; `specbuild validate` looks at specs.", t)
 		case !t.wanted(all):
 			im.note(t.block.at, dockerfile.Changed, "%s is only inherited from: what it says is in the images that do.", t)
 		default:
@@ -42,6 +44,12 @@ func (im *importer) choose(all []*target) {
 		}
 	}
 	im.byLinks()
+}
+
+// checks reports whether a target asks about its Dockerfile instead of building.
+func (t *target) checks() bool {
+	call := t.str("call", "build")
+	return call != "" && call != "build" && !t.linked
 }
 
 // wanted reports whether a target is built by itself. One that others inherit

@@ -179,6 +179,9 @@ func (g *given) platforms(b *body) {
 	}
 	if now := texts(f.val); len(now) == 1 && now[0] == "local" {
 		return
+	} else if len(now) == 0 {
+		g.im.unset("platforms", f.expr, f.scope)
+		return
 	}
 	if t := g.piece.first(); t.stage && t.filesOnly() {
 		g.im.note(f.at, dockerfile.Changed, "platforms: a stage is built for the machine that builds; %s for others as well is an image, with `platforms`.", t)

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/dockerfile"
 	"github.com/specbuild/specbuild/spec/eval"
 )
 
@@ -258,7 +259,11 @@ func (t *target) put(name string, e entry) {
 // apply sets one attribute of a target; null is as if it were not there.
 func (im *importer) apply(t *target, name string, e expr) {
 	v, ok := im.values.value(e, t.scope)
-	if !ok || v.IsNull() {
+	if !ok {
+		return
+	}
+	if v.IsNull() {
+		im.unset(name, e, t.scope)
 		return
 	}
 	switch {
@@ -281,10 +286,22 @@ func (im *importer) applyMap(t *target, name string, e expr, v cty.Value) {
 	for _, it := range im.items(e, values, t.scope) {
 		value := values[it.key]
 		if value.IsNull() && (name == "labels" || name == "args" && !isVariable(it.Expression)) {
+			im.unset(name+" "+it.key, it.expr, t.scope)
 			continue
 		}
 		it.val = value
 		t.put(name, it)
+	}
+}
+
+// unset lists what variables decide, and decide to be nothing as they are: the
+// expression has no place in a spec where nothing stands.
+func (im *importer) unset(name string, e expr, s *scope) {
+	for _, u := range im.values.uses(&e, map[string]bool{}) {
+		if _, matrix := s.vars[u.Name]; !matrix {
+			im.note(e.at, dockerfile.Changed, "%s: with the variables as they are it is not set, and what sets it is not kept.", name)
+			return
+		}
 	}
 }
 
