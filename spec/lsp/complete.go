@@ -35,7 +35,7 @@ func (s *server) completion(m message, p at) (any, error) {
 		return out, nil
 	}
 	c := cursorAt(d.text.clean, offset, lang, yamlFile(d.path))
-	if p.Context.TriggerCharacter == " " && !c.asks() {
+	if !c.asks(p.Context.TriggerCharacter, d.text.clean[:offset]) {
 		return out, nil
 	}
 	begun := followed(d.text.clean, offset)
@@ -56,11 +56,22 @@ func followed(src []byte, offset int) bool {
 	return len(rest) > 0 && (rest[0] == '=' || rest[0] == '{' || rest[0] == ':' || rest[0] == '"')
 }
 
-// asks reports whether a blank alone is reason enough to propose something:
-// behind an equals sign, where only certain things may stand.
-func (c *cursor) asks() bool {
+// asks reports whether a character that was typed is reason enough to propose
+// something. A blank and a brace are typed too often: behind a blank only where
+// certain things alone may stand, behind a brace only if it begins ${.
+func (c *cursor) asks(typed string, before []byte) bool {
 	v := c.want
-	return c.where == inValue && !c.literal && (v.Type == grammar.Reference || v.Type == grammar.Bool || len(v.Words) > 0)
+	switch typed {
+	case " ":
+		if c.where == atName {
+			return c.form.form == formStep || c.form.form == formVariants
+		}
+		return c.where == inValue && !c.literal && (v.Type == grammar.Reference || v.Type == grammar.Bool || len(v.Words) > 0) ||
+			c.yaml && c.where == inValue && len(v.Words) > 0
+	case "{":
+		return c.where == inValue && bytes.HasSuffix(before, []byte("${"))
+	}
+	return true
 }
 
 func (s *server) item(p proposal, t *text, word stretch) completionItem {

@@ -236,20 +236,38 @@ func TestCompletionInserts(t *testing.T) {
 	}
 }
 
-// A blank proposes only what must follow it; it is typed too often.
-func TestBlankProposesOnlyWhatIsAskedFor(t *testing.T) {
+// A blank and a brace propose only what must follow them.
+func TestTriggersProposeOnlyWhatIsAskedFor(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]bool{
-		"stage \"x\" {\n  from = ‸\n}\n":            true,
-		"stage \"x\" {\n  run {\n    network = ‸\n": true,
-		"locals {\n  a = ‸\n}\n":                    false,
-		"stage ‸":                                   false,
-		"stage \"x\" {\n ‸\n}\n":                    false,
+	for _, c := range []struct {
+		file, text string
+		want       bool
+	}{
+		{"web/more.image.hcl", "stage \"x\" {\n  from = ‸\n}\n", true},
+		{"web/more.image.hcl", "stage \"x\" {\n  run {\n    network = ‸\n", true},
+		{"web/more.image.hcl", "locals {\n  a = ‸\n}\n", false},
+		{"web/more.image.hcl", "stage ‸", false},
+		{"web/more.image.hcl", "stage \"x\" {\n ‸\n}\n", false},
+		{"web/more.image.hcl", "stage \"x\" {‸\n}\n", false},
+		{"web/more.image.hcl", "locals {\n  a = \"${‸\"\n}\n", true},
+		{"web/more.image.yaml", "stage:\n  x:\n    steps:\n      - ‸\n", true},
+		{"web/more.image.yaml", "stage:\n  x:\n    steps:\n      - run: {network: ‸\n", true},
+		{"web/more.image.yaml", "stage:\n  x:\n    workdir: ‸\n", false},
+		{"web/more.image.yaml", "stage:\n  x:\n  ‸\n", false},
 	} {
-		s, p := opened(t, tree(t, shop), "web/more.image.hcl", text)
-		p.Context.TriggerCharacter = " "
-		if got := len(labelsOf(t, s, p)) > 0; got != want {
-			t.Errorf("%q: proposed %t", text, got)
+		s, p := opened(t, tree(t, shop), c.file, c.text)
+		before, _, _ := strings.Cut(c.text, mark)
+		p.Context.TriggerCharacter = before[len(before)-1:]
+		if got := len(labelsOf(t, s, p)) > 0; got != c.want {
+			t.Errorf("%q: proposed %t", c.text, got)
 		}
 	}
+}
+
+// The workspace's file has a language of its own.
+func TestCompletionInTheWorkspace(t *testing.T) {
+	t.Parallel()
+	judge(t, "specbuild.hcl", "‸", "workspace base variable", "stage image module", "")
+	judge(t, "specbuild.hcl", "workspace {\n  ‸\n}\n", "name members build_platforms", "from base", "")
+	judge(t, "specbuild.hcl", "locals {\n  a = 1\n  b = local.‸\n}\n", "a b", "registry", "")
 }

@@ -149,7 +149,7 @@ func capabilities(encoding string) map[string]any {
 		"textDocumentSync": map[string]any{
 			"openClose": true, "change": syncIncremental, "save": map[string]any{"includeText": false},
 		},
-		"completionProvider":         map[string]any{"triggerCharacters": []string{".", "\"", " "}},
+		"completionProvider":         map[string]any{"triggerCharacters": []string{".", "\"", " ", "{"}},
 		"hoverProvider":              true,
 		"definitionProvider":         true,
 		"documentFormattingProvider": true,
