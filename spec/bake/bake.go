@@ -86,7 +86,7 @@ func Import(name string, src []byte, opts Options) (Result, diag.List) {
 		return Result{Sources: im.sources}, im.diags.Sorted()
 	}
 	slices.SortStableFunc(im.notes, func(a, b Note) int {
-		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(b.Kind, a.Kind))
+		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(b.Kind, a.Kind), cmp.Compare(a.Text, b.Text))
 	})
 	return Result{Files: files, Notes: im.notes, Sources: im.sources}, nil
 }

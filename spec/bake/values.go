@@ -121,6 +121,9 @@ func (v *values) value(e expr, s *scope) (cty.Value, bool) {
 			d.Range = e.at
 		}
 		d.Detail, _, _ = strings.Cut(d.Detail, "\n\n") // that is about specs
+		if strings.Contains(d.Detail, `named "target"`) {
+			d.Detail = "What another target says, target.name.attribute, is not followed by this import. Make it a variable that both name."
+		}
 		*v.diags = append(*v.diags, d)
 	}
 	return cty.DynamicVal, false
