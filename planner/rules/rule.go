@@ -49,7 +49,7 @@ type Rule struct {
 func All() []Rule {
 	return slices.Concat(
 		baseRules(), platformRules(), userRules(), secretRules(), packageRules(), fetchRules(),
-		copyRules(), portRules(), publishRules(), waiverRules(),
+		copyRules(), runRules(), portRules(), publishRules(), waiverRules(),
 	)
 }
 

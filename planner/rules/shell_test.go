@@ -7,6 +7,7 @@ import "testing"
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	cases{
+		also:  around,
 		files: map[string]string{"build.sh": "set -e\nsudo id\n", "quiet.sh": "# sudo id\n"},
 		fires: []string{
 			// Forms of the step.

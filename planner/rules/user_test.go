@@ -224,6 +224,7 @@ func TestNoSudo(t *testing.T) {
 }
 `
 	cases{
+		also: around,
 		fires: []string{
 			run(`«sudo» make install`),
 			run(`echo $(cd / && «sudo» -u app id)`),
