@@ -106,11 +106,12 @@ func define(ctx context.Context, w *world, e engineFlags, comp *compiled) (map[s
 		return nil, err
 	}
 	out := map[string]definition{}
+	below := newReaches(comp.graph)
 	for _, o := range comp.graph.Outputs {
 		var d definition
 		for _, img := range o.Images {
 			d.key += keys[img] + "\n"
-			for _, id := range reach(comp.graph, img, o.Tests) {
+			for _, id := range below.of(img, o.Tests) {
 				n, _ := comp.graph.Node(id)
 				d.steps = append(d.steps, step{n.Meta.Name + ": " + n.Meta.Title, keys[id]})
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -107,10 +108,11 @@ func (c *cli) printPlan(comp *compiled, forecast []engine.Forecast, all bool) {
 	for _, f := range forecast {
 		said[f.Node] = f
 	}
+	below := newReaches(comp.graph)
 	for _, out := range comp.graph.Outputs {
 		fmt.Fprintln(c.stdout, label(out.Addr))
 		for i, img := range out.Images {
-			c.printPlatform(comp.graph, said, out, i, img, all)
+			c.printPlatform(below, said, out, i, img, all)
 		}
 	}
 	fmt.Fprintln(c.stdout)
@@ -118,16 +120,16 @@ func (c *cli) printPlan(comp *compiled, forecast []engine.Forecast, all bool) {
 
 // printPlatform lists the steps that one platform's image needs, in the order
 // in which they can run, each with what becomes of it.
-func (c *cli) printPlatform(g *dag.Graph, said map[dag.ID]engine.Forecast, out dag.Output, i int, img dag.ID, all bool) {
+func (c *cli) printPlatform(below reaches, said map[dag.ID]engine.Forecast, out dag.Output, i int, img dag.ID, all bool) {
 	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	cached := 0
 	fmt.Fprintf(w, "  %s\n", out.Platforms[i])
-	for _, id := range reach(g, img, out.Tests) {
+	for _, id := range below.of(img, out.Tests) {
 		f, ok := said[id]
 		if !ok {
 			continue
 		}
-		n, _ := g.Node(id)
+		n, _ := below.g.Node(id)
 		switch f.State {
 		case engine.Cached:
 			cached++
@@ -146,31 +148,44 @@ func (c *cli) printPlatform(g *dag.Graph, said map[dag.ID]engine.Forecast, out d
 	_ = w.Flush() // standard output that is gone is met by the next write
 }
 
-// reach lists what an image stands on, and its tests, inputs first.
-func reach(g *dag.Graph, img dag.ID, tests []dag.ID) []dag.ID {
-	needed := map[dag.ID]bool{}
+// reaches tells what nodes of a graph stand on, without going through the
+// whole graph for each of them.
+type reaches struct {
+	g  *dag.Graph
+	at map[dag.ID]int // where in the graph a node is
+}
+
+func newReaches(g *dag.Graph) reaches {
+	r := reaches{g: g, at: make(map[dag.ID]int, len(g.Nodes))}
+	for i := range g.Nodes {
+		r.at[g.Nodes[i].ID] = i
+	}
+	return r
+}
+
+// of lists what an image stands on, and its tests, inputs first.
+func (r reaches) of(img dag.ID, tests []dag.ID) []dag.ID {
+	needed := map[int]bool{}
 	var need func(dag.ID)
 	need = func(id dag.ID) {
-		n, ok := g.Node(id)
-		if !ok || needed[id] {
+		i, ok := r.at[id]
+		if !ok || needed[i] {
 			return
 		}
-		needed[id] = true
-		for _, in := range n.Inputs {
+		needed[i] = true
+		for _, in := range r.g.Nodes[i].Inputs {
 			need(in)
 		}
 	}
 	need(img)
 	for _, t := range tests {
-		if n, ok := g.Node(t); ok && n.Inputs[0] == img {
+		if n, ok := r.g.Node(t); ok && n.Inputs[0] == img {
 			need(t)
 		}
 	}
-	var out []dag.ID
-	for _, n := range g.Nodes {
-		if needed[n.ID] {
-			out = append(out, n.ID)
-		}
+	out := make([]dag.ID, 0, len(needed))
+	for _, i := range slices.Sorted(maps.Keys(needed)) {
+		out = append(out, r.g.Nodes[i].ID)
 	}
 	return out
 }

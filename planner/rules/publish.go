@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -75,4 +74,4 @@ func impliedRegistry(d *docket) {
 }
 
 // asked reports whether an image was asked for.
-func (d *docket) asked(addr spec.Addr) bool { return slices.Contains(d.Spec.Selected, addr) }
+func (d *docket) asked(addr spec.Addr) bool { return d.selected[addr] }

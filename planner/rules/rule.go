@@ -82,6 +82,13 @@ type docket struct {
 	scripts  map[scriptKey]*script
 	parsers  map[syntax.LangVariant]*syntax.Parser
 	byPlace  map[place]*Instance
+
+	// What nearly every rule walks over, found once: over a monorepo a search
+	// for each of its instances is what growth is no longer linear by.
+	selected map[spec.Addr]bool
+	first    map[place]*Instance // by place without a target
+	ask      []*Instance         // images
+	ship     []*Instance         // shipped
 }
 
 // findingKey makes findings of several platforms one: the place and the
@@ -101,11 +108,30 @@ type place struct {
 func newDocket(f Facts) *docket {
 	d := &docket{
 		Facts: f, seen: map[findingKey]bool{}, scripts: map[scriptKey]*script{}, parsers: map[syntax.LangVariant]*syntax.Parser{},
-		byPlace: map[place]*Instance{},
+		byPlace: map[place]*Instance{}, selected: map[spec.Addr]bool{}, first: map[place]*Instance{},
+	}
+	for _, addr := range f.Spec.Selected {
+		d.selected[addr] = true
 	}
 	for i := range f.Instances {
 		inst := &f.Instances[i]
 		d.byPlace[place{inst.Body.Addr, inst.Platform, inst.Target}] = inst
+		anyTarget := place{addr: inst.Body.Addr, own: inst.Platform}
+		if d.first[anyTarget] == nil {
+			d.first[anyTarget] = inst
+		}
+		if inst.Body.Image != nil && d.selected[inst.Body.Addr] {
+			d.ask = append(d.ask, inst)
+		}
+	}
+	in := map[*Instance]bool{}
+	for _, img := range d.ask {
+		for _, inst := range d.chain(img) {
+			if !in[inst] {
+				in[inst] = true
+				d.ship = append(d.ship, inst)
+			}
+		}
 	}
 	return d
 }
@@ -128,16 +154,10 @@ func (d *docket) add(addr spec.Addr, di diag.Diagnostic) {
 }
 
 // images are the instances of images that were asked for: what is shipped.
-func (d *docket) images() []*Instance {
-	var out []*Instance
-	for i := range d.Instances {
-		inst := &d.Instances[i]
-		if inst.Body.Image != nil && d.asked(inst.Body.Addr) {
-			out = append(out, inst)
-		}
-	}
-	return out
-}
+func (d *docket) images() []*Instance { return d.ask }
+
+// shipped are the instances whose files are in an image that was asked for.
+func (d *docket) shipped() []*Instance { return d.ship }
 
 // below is the instance that this one is built on, or nil where that is a
 // base or scratch.
@@ -150,12 +170,7 @@ func (d *docket) below(inst *Instance) *Instance {
 		return below
 	}
 	// Where the target makes no difference, one instance serves all of them.
-	for i := range d.Instances {
-		if b := &d.Instances[i]; b.Body.Addr == from && b.Platform == inst.Platform {
-			return b
-		}
-	}
-	return nil
+	return d.first[place{addr: from, own: inst.Platform}]
 }
 
 // chain is an instance and all that it is built on, uppermost first: the
@@ -165,19 +180,6 @@ func (d *docket) chain(inst *Instance) []*Instance {
 	for inst != nil && len(out) <= len(d.Instances) {
 		out = append(out, inst)
 		inst = d.below(inst)
-	}
-	return out
-}
-
-// shipped are the instances whose files are in an image that was asked for.
-func (d *docket) shipped() []*Instance {
-	var out []*Instance
-	for _, img := range d.images() {
-		for _, inst := range d.chain(img) {
-			if !slices.Contains(out, inst) {
-				out = append(out, inst)
-			}
-		}
 	}
 	return out
 }

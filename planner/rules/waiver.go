@@ -213,8 +213,12 @@ func (d *docket) declared(visit func(spec.Addr, diag.Range)) {
 // whole reports whether every image was asked for and planned. Where one is
 // missing, what a waiver is for may be found only with that one.
 func (d *docket) whole() bool {
+	planned := map[spec.Addr]bool{}
+	for _, inst := range d.images() {
+		planned[inst.Body.Addr] = true
+	}
 	for _, img := range d.Spec.Images {
-		if !slices.ContainsFunc(d.images(), func(inst *Instance) bool { return inst.Body.Addr == img.Addr }) {
+		if !planned[img.Addr] {
 			return false
 		}
 	}
