@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,6 +29,37 @@ func TestTheFirstTimeIsNotCounted(t *testing.T) {
 	took, err := w.measure(t.Context(), 2)
 	if err != nil || len(rounds) != 3 || len(took) != 2 || took[0] != 1 {
 		t.Errorf("did rounds %v and counted %v (%v), wanted three and the last two", rounds, took, err)
+	}
+}
+
+// Rows of a whole and its parts are of the same rounds, so that they add up;
+// a round is measured once, whole and part in turn.
+func TestPairsAddUp(t *testing.T) {
+	t.Parallel()
+	var order []string
+	p := newPairs(func(_ context.Context, i int) (time.Duration, error) {
+		order = append(order, "whole")
+		return time.Duration(10 * (i + 1)), nil
+	}, func(_ context.Context, i int) (time.Duration, error) {
+		order = append(order, "part")
+		return time.Duration(i + 1), nil
+	})
+	for i := range 2 {
+		for want, row := range map[time.Duration]func(context.Context, int) (time.Duration, error){10: p.wholes, 1: p.parts, 9: p.rests} {
+			if got, err := row(t.Context(), i); err != nil || got != want*time.Duration(i+1) {
+				t.Errorf("round %d: %v (%v), wanted %v", i, got, err, want*time.Duration(i+1))
+			}
+		}
+	}
+	if got := strings.Join(order, " "); got != "whole part whole part" {
+		t.Errorf("measured %s", got)
+	}
+	broken := errors.New("broken")
+	fails := func(context.Context, int) (time.Duration, error) { return 0, broken }
+	for _, p := range []*pairs{newPairs(fails, p.part), newPairs(p.whole, fails)} {
+		if _, err := p.rests(t.Context(), 7); !errors.Is(err, broken) {
+			t.Errorf("got %v", err)
+		}
 	}
 }
 
