@@ -175,6 +175,12 @@ func vscodeAsks(t *testing.T, e *editor, file string) {
 	if len(places) != 1 || places[0].URI != e.uri(file) || places[0].Range.Start != (linePos{1, 0}) {
 		t.Errorf("definition: %v", places)
 	}
+	e.call("textDocument/references", map[string]any{
+		"textDocument": e.document(file), "position": e.at(file, "base \"g"), "context": map[string]any{"includeDeclaration": true},
+	}, &places)
+	if len(places) != 2 || places[1].Range.Start != e.at(file, "from = ") {
+		t.Errorf("references: %v", places)
+	}
 	var symbols []struct {
 		Name     string `json:"name"`
 		Children []any  `json:"children"`

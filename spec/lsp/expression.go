@@ -45,7 +45,16 @@ func (s *server) expressionAt(d *document, lang *grammar.Block, offset int) (exp
 // scalarTokens are the tokens of the text of YAML that an offset lies in.
 func scalarTokens(src []byte, offset int, lang *grammar.Block) []token {
 	n, f := scalarAt(readYAML(src).root, yamlForm{form: formBody, lang: lang}, offset)
-	if n == nil || n.at.empty() {
+	if n == nil {
+		return nil
+	}
+	return n.tokens(src, f)
+}
+
+// tokens are those of a text: of a name where one is asked, else of what
+// stands in ${ }.
+func (n *yamlNode) tokens(src []byte, f yamlForm) []token {
+	if n.at.empty() {
 		return nil
 	}
 	c := &cursor{want: f.want}

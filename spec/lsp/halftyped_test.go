@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/tools/txtar"
 )
@@ -92,6 +93,9 @@ func TestHalfTypedText(t *testing.T) {
 						s.touch(d, 0)
 						settle(s)
 						noDefect(t, s.published[d.path], src[:end])
+						if _, err := s.references(message{}, referenceParams{TextDocument: p.TextDocument, Position: p.Position}); err != nil {
+							t.Errorf("references at the end of %q: %v", src[:end], err)
+						}
 					}
 				}
 			}
@@ -139,4 +143,30 @@ func FuzzHalfTyped(f *testing.F) {
 		settle(s)
 		noDefect(t, s.published[d.path], src)
 	})
+}
+
+// What nobody writes must not stop the server either: each of these is a file
+// of some hundred kilobytes.
+func TestEndlessText(t *testing.T) {
+	t.Parallel()
+	const n = 1 << 14
+	for syntax, texts := range map[string][]string{
+		".hcl": {
+			"a = " + strings.Repeat("a.", 2*n), "a = " + strings.Repeat("a[", n), strings.Repeat("a {\n", n), strings.Repeat("\"", 4*n),
+			"a = \"" + strings.Repeat("${\"", n), strings.Repeat("a = \"\n", n), "a = " + strings.Repeat("{", n) + strings.Repeat("}", n),
+		},
+		".yaml": {
+			strings.Repeat("[", 4*n), strings.Repeat("- ", 2*n), "a: " + strings.Repeat("{a: ", n), strings.Repeat("a:\n", n),
+			"a: ${" + strings.Repeat("a.", 2*n), strings.Repeat("a: {\n", n), strings.Repeat("stage: {x: {steps: [", n/4),
+		},
+	} {
+		s, d, p := opening(t, syntax)
+		for _, text := range texts {
+			began := time.Now()
+			ask(t, s, d, p, []byte(text))
+			if took := time.Since(began); took > 10*time.Second {
+				t.Errorf("%.20q…: %s", text, took)
+			}
+		}
+	}
 }

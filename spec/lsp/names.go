@@ -38,15 +38,18 @@ func yamlFile(path string) bool {
 	return strings.HasSuffix(path, ".yaml") || strings.HasSuffix(path, ".yml")
 }
 
-// outline reads the blocks of a text.
+// outline is the blocks of a text, which are read once.
 func outline(path string, t *text, lang *grammar.Block) *block {
-	if yamlFile(path) {
-		if lang == nil {
-			lang = &grammar.Block{}
-		}
-		return yamlBlocks(readYAML(t.clean).root, lang)
+	switch {
+	case t.blocks != nil:
+	case !yamlFile(path):
+		t.blocks = readHCL(t.clean, lang).path[0]
+	case lang == nil:
+		t.blocks = &block{at: stretch{0, len(t.clean)}}
+	default:
+		t.blocks = yamlBlocks(readYAML(t.clean).root, lang)
 	}
-	return readHCL(t.clean, lang).path[0]
+	return t.blocks
 }
 
 // read is a file as the editor has it, else as it is on disk.

@@ -35,6 +35,13 @@ type (
 			TriggerCharacter string `json:"triggerCharacter"`
 		} `json:"context"`
 	}
+	referenceParams struct {
+		TextDocument textDocument `json:"textDocument"`
+		Position     position     `json:"position"`
+		Context      struct {
+			IncludeDeclaration bool `json:"includeDeclaration"`
+		} `json:"context"`
+	}
 	didOpen struct {
 		TextDocument textDocument `json:"textDocument"`
 	}
@@ -152,6 +159,7 @@ func capabilities(encoding string) map[string]any {
 		"completionProvider":         map[string]any{"triggerCharacters": []string{".", "\"", " ", "{"}},
 		"hoverProvider":              true,
 		"definitionProvider":         true,
+		"referencesProvider":         true,
 		"documentFormattingProvider": true,
 		"documentSymbolProvider":     true,
 		"codeActionProvider":         map[string]any{"codeActionKinds": []string{quickFix}},

@@ -266,6 +266,8 @@ func (s *server) dispatch(m message) (any, error) {
 		return answer(m, s.hover)
 	case "textDocument/definition":
 		return answer(m, s.definition)
+	case "textDocument/references":
+		return answer(m, s.references)
 	case "textDocument/formatting":
 		return answer(m, s.formatting)
 	case "textDocument/documentSymbol":

@@ -12,9 +12,10 @@ import (
 type text struct {
 	raw     []byte
 	clean   []byte
-	bom     int   // bytes of the mark
-	dropped []int // offsets in clean before which a carriage return was dropped
-	lines   []int // offsets in raw where lines begin
+	bom     int    // bytes of the mark
+	dropped []int  // offsets in clean before which a carriage return was dropped
+	lines   []int  // offsets in raw where lines begin
+	blocks  *block // its outline, once it was asked for
 }
 
 func newText(raw []byte) *text {

@@ -11,9 +11,9 @@ type token struct {
 	stretch
 }
 
-// restarts bounds how often the lexer begins anew: each time it reads all
-// that is left.
-const restarts = 20
+// rereading bounds the bytes that are read again where the lexer begins anew:
+// each time it reads all that is left, at some 2 MB a second.
+const rereading = 256 << 10
 
 // lex reads tokens of a file of HCL. A string whose quote is missing ends with
 // its line, since what stands below is what the author had before he began to
@@ -21,10 +21,10 @@ const restarts = 20
 // lies between for strings. The last token is the end of the text.
 func lex(src []byte) []token {
 	var out []token
-	for from, n := 0, 0; ; n++ {
+	for from, left := 0, rereading; ; left -= len(src) - from {
 		toks := tokensOf(src[from:], from, hclsyntax.LexConfig)
 		cut := -1
-		if n < restarts {
+		if left > 0 {
 			cut = unclosed(toks)
 		}
 		if cut < 0 {
@@ -103,10 +103,14 @@ func endsLine(t token, src []byte) bool {
 	return false
 }
 
+// longestChain bounds the tokens of a chain: every word of a text is asked
+// where its chain begins.
+const longestChain = 1000
+
 // chainStart is where a chain of names begins that ends with a token, such as
 // module.svc["eu"].image for the token `image`; -1 where there is none.
 func chainStart(toks []token, last int) int {
-	for j := last; j >= 0; {
+	for j := last; j >= 0 && last-j < longestChain; {
 		switch toks[j].kind {
 		case hclsyntax.TokenIdent:
 			if j == 0 || toks[j-1].kind != hclsyntax.TokenDot {
@@ -115,7 +119,7 @@ func chainStart(toks []token, last int) int {
 			j -= 2
 		case hclsyntax.TokenCBrack:
 			depth := 0
-			for ; j >= 0; j-- {
+			for ; j >= 0 && last-j < longestChain; j-- {
 				switch toks[j].kind {
 				case hclsyntax.TokenCBrack:
 					depth++
