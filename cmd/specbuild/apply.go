@@ -14,6 +14,7 @@ import (
 
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/image"
+	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/progress"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -25,13 +26,15 @@ type applyFlags struct {
 	outputs      []string
 	push         bool
 	requireTests bool
+	failOnMiss   bool
 	json         bool
 }
 
 const applyHelp = `Build, test and write the images of a spec.
 
 An argument is a spec file, or a folder with an image.hcl; none means the
-current folder. What is known already is not done again. Nothing is written or
+current folder. The file of a saved plan, of plan --out, is done exactly as it was
+planned, from the same folder, or refused if anything has moved since. What is known already is not done again. Nothing is written or
 pushed before all tests have passed.
 
 Outputs, each may be repeated:
@@ -48,7 +51,7 @@ func (c *cli) apply() *cobra.Command {
 		Short:   "Build, test and write images",
 		Long:    applyHelp,
 		Example: "  specbuild apply examples/quickstart/image.hcl -o oci:web",
-		RunE:    func(cmd *cobra.Command, args []string) error { return c.runApply(cmd.Context(), args, &f) },
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.runApply(cmd, args, &f) },
 	}
 	f.addPlan(cmd)
 	f.engineFlags.add(cmd)
@@ -56,14 +59,26 @@ func (c *cli) apply() *cobra.Command {
 	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "where to write: oci:DIR, oci-tar:FILE, docker-tar:FILE or dir:DIR")
 	fl.BoolVar(&f.push, "push", false, "push each image to its tags")
 	fl.BoolVar(&f.requireTests, "require-tests", false, "fail if a test cannot be run on this machine")
+	fl.BoolVar(&f.failOnMiss, "fail-on-miss", false, "fail, and run nothing, if a step's result is not known already")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON")
 	return cmd
 }
 
-func (c *cli) runApply(ctx context.Context, args []string, f *applyFlags) error {
+func (c *cli) runApply(cmd *cobra.Command, args []string, f *applyFlags) error {
+	ctx := cmd.Context()
 	outs, err := parseOutputs(f.outputs)
 	if err != nil {
 		return err
+	}
+	saved, err := readSaved(args)
+	if err != nil {
+		return err
+	}
+	if saved != nil {
+		args = saved.Args
+		if err := saved.restore(cmd, &f.specFlags); err != nil {
+			return err
+		}
 	}
 	if err := c.users.enter(); err != nil {
 		return err
@@ -73,9 +88,19 @@ func (c *cli) runApply(ctx context.Context, args []string, f *applyFlags) error 
 		return err
 	}
 	defer w.close()
-	comp, err := c.compile(ctx, args, &f.specFlags, w, true)
+	comp, err := c.compile(ctx, args, &f.specFlags, w, saved == nil)
 	if err != nil {
 		return err
+	}
+	if saved != nil {
+		if err := saved.holds(ctx, comp, w.engine(f.engineFlags)); err != nil {
+			return err
+		}
+	}
+	if f.failOnMiss {
+		if err := c.allKnown(ctx, comp, w.engine(f.engineFlags)); err != nil {
+			return err
+		}
 	}
 	if f.push {
 		if err := c.checkPush(comp); err != nil {
@@ -111,6 +136,28 @@ func (c *cli) runApply(ctx context.Context, args []string, f *applyFlags) error 
 	}
 	c.printDone(done)
 	return nil
+}
+
+// allKnown fails where a step would run, and says which and why: in CI, a
+// build that was thought to be cached is one that something has changed.
+func (c *cli) allKnown(ctx context.Context, comp *compiled, e *local.Engine) error {
+	forecast, err := e.Forecast(ctx, comp.graph)
+	if err != nil {
+		return withSpec(err, comp)
+	}
+	var missing []string
+	for _, f := range forecast {
+		if f.State == engine.Cached {
+			continue
+		}
+		if n, ok := comp.graph.Node(f.Node); ok {
+			missing = append(missing, fmt.Sprintf("%s: %s: %s", n.Meta.Name, n.Meta.Title, f.Reason))
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("--fail-on-miss: %s not known already:\n  %s", plural(len(missing), "step"), strings.Join(missing, "\n  "))
 }
 
 // checkPush refuses before the build what could only fail after it.

@@ -22,6 +22,7 @@ type planFlags struct {
 	detailed bool
 	json     bool
 	all      bool
+	out      string
 }
 
 func (c *cli) plan() *cobra.Command {
@@ -38,6 +39,7 @@ reason, or after which step that is known. Nothing is run, fetched or written.`,
 	fl := cmd.Flags()
 	fl.BoolVar(&f.detailed, "detailed-exitcode", false, "exit with 2 if there is something to do")
 	fl.BoolVar(&f.json, "json", false, "print the plan and the forecast as JSON")
+	fl.StringVar(&f.out, "out", "", "save the plan in a file, which apply does exactly or refuses")
 	fl.BoolVar(&f.all, "all", false, "list steps that are known, too")
 	return cmd
 }
@@ -65,6 +67,11 @@ func (c *cli) runPlan(ctx context.Context, args []string, f *planFlags) error {
 		c.printPlan(comp, forecast, f.all)
 		c.printMachine(w, comp.graph)
 		fmt.Fprintf(c.stdout, "%s\n", n)
+	}
+	if f.out != "" {
+		if err := c.save(ctx, f.out, args, &f.specFlags, comp, w.engine(f.engineFlags)); err != nil {
+			return err
+		}
 	}
 	if f.detailed && (n.run > 0 || n.unknown > 0) {
 		return errChanges

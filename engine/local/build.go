@@ -166,6 +166,7 @@ func (b *build) publish(s *state, ex executor, e cache.Entry) {
 		b.fail(b.failed(s.n, err))
 		return
 	}
+	b.ran(s)
 	b.remember(s)
 }
 

@@ -108,6 +108,10 @@ func (b *build) definition(s *state) string {
 			}
 			continue
 		}
+		if base, ok := b.node(in).Op.(*dag.Base); ok { // "base digest a1… → b2…"
+			fmt.Fprintf(&t, "base %q %s\n", b.node(in).Meta.Title, base.Digest)
+			continue
+		}
 		fmt.Fprintf(&t, "input %s %s\n", b.node(in).Meta.Title, b.nodes[in].def)
 	}
 	return t.String()
@@ -149,12 +153,38 @@ func firstChange(before, now string) string {
 func describeLine(l, before string) string {
 	subject := lineSubject(l)
 	for old := range strings.Lines(before) {
-		if lineSubject(strings.TrimSuffix(old, "\n")) == subject {
-			return subject + " changed"
+		old = strings.TrimSuffix(old, "\n")
+		if lineSubject(old) != subject {
+			continue
 		}
+		if strings.HasPrefix(l, "context ") || strings.HasPrefix(l, "input ") {
+			return subject + " changed" // digests that nobody knows
+		}
+		return subject + " changed" + fromTo(old, l)
 	}
 	return subject + " is new"
 }
+
+// fromTo is what a line of one short value said and says: of a base's digest
+// the beginning, as people compare them.
+func fromTo(before, now string) string {
+	value := func(l string) string {
+		v := l[strings.LastIndexByte(l, ' ')+1:]
+		v = strings.Trim(v, `"`)
+		if _, digest, ok := strings.Cut(v, "sha256:"); ok && len(digest) >= 12 {
+			return digest[:12] + "…"
+		}
+		return v
+	}
+	a, b := value(before), value(now)
+	if len(a)+len(b) > 60 || strings.ContainsAny(a+b, " \n") || a == b {
+		return ""
+	}
+	return ": " + a + " → " + b
+}
+
+// StandsOn is how a reason begins that follows from another step's.
+const StandsOn = "what it stands on"
 
 // lineSubject is what a line speaks of: its name, and what its first value
 // names where there can be several.
@@ -164,11 +194,11 @@ func lineSubject(l string) string {
 	case "context":
 		_, rest, _ := strings.Cut(rest, " ")
 		return firstValue(rest)
-	case "env", "package", "file", "directory", "symlink", "user", "group", "host", "mount":
+	case "base", "env", "package", "file", "directory", "symlink", "user", "group", "host", "mount":
 		return name + " " + firstValue(rest)
 	case "input":
 		i := strings.LastIndexByte(rest, ' ')
-		return "what it stands on (" + rest[:max(i, 0)] + ")"
+		return StandsOn + " (" + rest[:max(i, 0)] + ")"
 	default:
 		return name
 	}
