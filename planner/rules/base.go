@@ -14,35 +14,136 @@ func baseRules() []Rule {
 		{
 			ID: "base-explicit-tag", By: ByLanguage, Title: "The name of a base carries a tag or a digest",
 			Why: "Without one, `latest` is meant by silence, and the image changes without a change of the spec.",
+			Bad: `base "os" {
+  image = "docker.io/library/debian"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Good: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Mend:    "Write the tag that you mean, or a digest",
+			Sources: []string{"DL3006", "CKV_DOCKER_7", "DS-0001", "KICS image_version_not_explicit", "Semgrep missing-image-version"},
 		},
 		{
 			ID: "base-no-floating-tag", By: ByJudge, Title: "The tag of a base is a version, not a name that moves on",
-			Why:   "The next `specbuild lock --upgrade` would take whatever `latest` or `edge` is that day, over any number of major versions. A digest in the spec settles it too.",
-			check: floatingBase,
+			Why: "The next `specbuild lock --upgrade` would take whatever `latest` or `edge` is that day, over any number of major versions. A digest in the spec settles it too.",
+			Bad: `base "os" {
+  image = "docker.io/library/debian:latest"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Good: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Mend:    "Write the tag of a version, or pin the base by `digest`",
+			Sources: []string{"DL3007", "CKV_DOCKER_7", "DS-0001", "DKL-DI-0006", "KICS image_version_using_latest", "Semgrep avoid-latest-version"},
+			check:   floatingBase,
 		},
 		{
 			ID: "base-digest-pinned", Severity: diag.Warning, By: ByJudge, Title: "Every base has its digest in the spec or in the lock",
-			Why:   "A tag can be pushed anew: two builds of one spec would be two images. Without a lock this is advice, with --locked an error.",
-			check: unpinnedBase,
+			Why: "A tag can be pushed anew: two builds of one spec would be two images. Without a lock this is advice, with --locked an error.",
+			Bad: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Good: `base "os" {
+  image  = "docker.io/library/debian:trixie-slim"
+  digest = "sha256:0000000000000000000000000000000000000000000000000000000000000000"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Mend:    "Run `specbuild lock` and commit specbuild.lock, or write the `digest`",
+			Sources: []string{"CIS-4.2", "Semgrep dockerfile-source-not-pinned", "buildx image.isCanonical"},
+			check:   unpinnedBase,
 		},
 		{
 			ID: "base-trusted-registry", By: ByJudge, Title: "A base comes from a registry or repository that the policy allows",
-			Why:    "What a base holds is in every image on it. Who may publish there decides what runs.",
-			Params: []Param{{Name: "allow", Kind: List, Needed: true, Doc: "prefixes of full names, up to a slash, a colon or the end: registry.example.com/base; `layout:vendor` allows layouts of that folder"}},
-			check:  untrustedBase,
+			Why: "What a base holds is in every image on it. Who may publish there decides what runs.",
+			Bad: `base "os" {
+  image = "docker.io/acme/debian:13"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Good: `base "os" {
+  image = "registry.example.com/base/debian:13"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Mend:    "Take a base that the policy lists, or ask its owners to list this one",
+			Sources: []string{"DL3026", "CIS-4.2", "CIS-DI-0002", "buildx image.fullRepo", "Docker Scout approved base"},
+			Params:  []Param{{Name: "allow", Kind: List, Needed: true, Doc: "prefixes of full names, up to a slash, a colon or the end: registry.example.com/base; `layout:vendor` allows layouts of that folder"}},
+			check:   untrustedBase,
 		},
 		{
 			ID: "base-platform-available", By: ByPlanner, Title: "A base is there for each platform that is built",
 			Why: "What cannot be pulled is better known before the build than in its middle.",
+			Bad: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+  platforms = ["linux/amd64", "linux/s390x"]
+}`,
+			Good: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+  platforms = ["linux/amd64", "linux/arm64"]
+}`,
+			Mend:    "Leave the platform out, or take a base that has it",
+			Sources: []string{"BuildKit InvalidBaseImagePlatform"},
 		},
 		{
 			ID: "base-not-outdated", Severity: diag.Info, Release: diag.Info, By: ByLock, Title: "The digest of a base is what its tag stands for now",
-			Why: "Bases are patched by pushing their tag again; a lock that is never rolled forward keeps every hole.",
+			Why:     "Bases are patched by pushing their tag again; a lock that is never rolled forward keeps every hole.",
+			Mend:    "Run `specbuild lock --upgrade=NAME`",
+			Sources: []string{"CIS-4.4", "CIS-DI-0004", "Docker Scout outdated base"},
 		},
 		{
 			ID: "base-no-onbuild-triggers", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "A base has no ONBUILD triggers",
-			Why:   "Its authors count on them, and they do not run here: an image has the steps that its spec shows, and no others.",
-			check: onbuild,
+			Why: "Its authors count on them, and they do not run here: an image has the steps that its spec shows, and no others.",
+			Bad: `base "os" {
+  image = "registry.example.com/base/onbuild:2"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Good: `base "os" {
+  image = "registry.example.com/base/root:2"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+}`,
+			Mend:    "Write what is needed of the triggers as steps, or take the variant without",
+			Sources: []string{"DL3043"},
+			check:   onbuild,
 		},
 	}
 }

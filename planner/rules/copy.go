@@ -14,25 +14,98 @@ func copyRules() []Rule {
 		{
 			ID: "copy-is-typed", By: ByLanguage, Title: "Copying, fetching and unpacking are three things",
 			Why: "ADD decides by looking at the file; here `copy` copies, and `unpack = true` unpacks.",
+			Bad: `add {
+  source = "https://example.com/tool.tar.gz"
+  to     = "/opt/"
+}`,
+			Good: `copy {
+  source = "a"
+  to     = "/opt/"
+}`,
+			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true",
+			Sources: []string{"DL3010", "DL3020", "CKV_DOCKER_4", "DS-0005", "CIS-4.9", "CIS-DI-0009", "KICS add_instead_of_copy", "Kyverno prefer-copy-over-add"},
 		},
 		{
 			ID: "copy-source-exists", By: ByPlanner, Title: "Every source of a copy matches something that is not left out",
 			Why: "A copy of nothing is a misspelt name, or a list that hides more than was meant.",
+			Bad: `copy {
+  source = "sit"
+  to     = "/srv/www/"
+}`,
+			Good: `copy {
+  source = "site"
+  to     = "/srv/www/"
+}`,
+			Mend:    "Write the name of a file that is there and not left out",
+			Sources: []string{"BuildKit CopyIgnoredFile"},
 		},
 		{
 			ID: "copy-destination-absolute", By: ByPlanner, Title: "A destination is absolute, or relative to a workdir of the spec; several sources go into a folder",
 			Why: "A base's own workdir may change with its next version.",
+			Bad: `copy {
+  source = "a"
+  to     = "./a"
+}`,
+			Good: `copy {
+  source = "a"
+  to     = "/app/a"
+}`,
+			Mend:    "Write it from / on, or say `workdir`",
+			Sources: []string{"DL3000", "DL3021", "DL3045", "BuildKit WorkdirRelativePath", "CKV_DOCKER_10", "DS-0009", "DS-0011", "KICS workdir_path_not_absolute"},
 		},
 		{
 			ID: "copy-not-whole-context", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "An image does not take a whole source folder, or the whole root of another stage",
-			Why:   "It would ship what was never meant to leave the desk, and be built anew at every change of any file.",
-			check: wholeContext,
+			Why: "It would ship what was never meant to leave the desk, and be built anew at every change of any file.",
+			Bad: `copy {
+  source = "."
+  to     = "/app/"
+}`,
+			Good: `copy {
+  source = "site"
+  to     = "/app/"
+}`,
+			Mend:    "Name what the image needs, or declare a `context` with `include`",
+			Sources: []string{"DL3067", "DKL-LI-0003"},
+			check:   wholeContext,
 		},
 		{
 			ID: "context-ignore-present", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "A folder that is taken whole has a list of what is left out, or is small",
-			Why:    "Dependencies, caches and results of builds that lie about are read for every build and shipped with the image. What .git and credentials hold is left out by itself.",
-			Params: []Param{{Name: "size", Kind: Bytes, Doc: "what a copy of everything may take, 100MiB by default"}},
-			check:  largeContext,
+			Why: "Dependencies, caches and results of builds that lie about are read for every build and shipped with the image. What .git and credentials hold is left out by itself.",
+			Bad: `stage "build" {
+  from = scratch
+  copy {
+    to = "/src/"
+  }
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  copy {
+    from   = stage.build
+    source = "/src/a"
+    to     = "/a"
+  }
+}`,
+			Good: `stage "build" {
+  from = scratch
+  copy {
+    to      = "/src/"
+    exclude = ["node_modules", "site", "conf"]
+  }
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  copy {
+    from   = stage.build
+    source = "/src/a"
+    to     = "/a"
+  }
+}`,
+			Mend:    "Leave out what is not needed, by `exclude`, `include` or a .dockerignore",
+			Sources: []string{"DKL-LI-0003"},
+			Params:  []Param{{Name: "size", Kind: Bytes, Doc: "what a copy of everything may take, 100MiB by default"}},
+			check:   largeContext,
 		},
 	}
 }

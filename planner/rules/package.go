@@ -15,12 +15,48 @@ func packageRules() []Rule {
 			ID: "packages-pinned", Severity: diag.Warning, By: ByJudge, Title: "Packages have their versions in the lock, or in the spec",
 			Why: "What an archive offers changes several times a day. Those of packages \"deb\" are in the lock; without one this is advice, with --locked an error. " +
 				"What a base's own package manager fetches is in no lock, so the spec says its versions.",
-			check: unpinnedPackages,
+			Bad: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+  packages "apt" {
+    install = ["curl"]
+  }
+}`,
+			Good: `base "os" {
+  image = "docker.io/library/debian:trixie-slim"
+}
+image "web" {
+  from   = base.os
+  run_as = "10001"
+  packages "apt" {
+    install = ["curl=8.14.1-2"]
+  }
+}`,
+			Mend:    "Run `specbuild lock` and commit specbuild.lock; of packages that a base's own manager fetches, write the versions",
+			Sources: []string{"DL3008", "DL3018", "DL3033", "DL3037", "DL3041", "KICS apt_get_install_pin_version_not_defined"},
+			check:   unpinnedPackages,
 		},
 	}, languagePackageRules(), packageScriptRules(), []Rule{
 		{
 			ID: "packages-repo-trusted", By: ByLanguage, Title: "An archive that is not the distribution's own comes with its key",
 			Why: "What is installed is what a key has signed, wherever it was fetched from. The keys of Debian's archives are built in.",
+			Bad: `repository "vendor" {
+  type = "deb"
+  source {
+    url        = "https://deb.example.com"
+    suites     = ["stable"]
+    components = ["main"]
+  }
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+}`,
+			Mend:    `Give the archive's key: signed_by = file("vendor.asc")`,
+			Sources: []string{"CIS-4.11"},
 		},
 	})
 }

@@ -13,28 +13,152 @@ func platformRules() []Rule {
 		{
 			ID: "stage-name-valid", By: ByLanguage, Title: "Names of stages and images are unique, in small letters",
 			Why: "A name is an address: of a waiver, of an argument, of a reference.",
+			Bad: `stage "Build" {
+  from = scratch
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+}`,
+			Good: `stage "build" {
+  from = scratch
+}
+image "web" {
+  from   = stage.build
+  run_as = "10001"
+}`,
+			Mend:    "Write it in small letters, digits, - and _",
+			Sources: []string{"DL3024", "DL3063", "BuildKit DuplicateStageName", "BuildKit StageNameCasing", "CKV_DOCKER_11", "DS-0012"},
 		},
 		{
 			ID: "stage-ref-resolves", By: ByPlanner, Title: "Every reference names something that is declared, and none leads back to itself",
 			Why: "Nothing of a cycle could be built first.",
+			Bad: `stage "build" {
+  from = scratch
+}
+image "web" {
+  from   = stage.biuld
+  run_as = "10001"
+}`,
+			Good: `stage "build" {
+  from = scratch
+}
+image "web" {
+  from   = stage.build
+  run_as = "10001"
+}`,
+			Mend:    "Write the name of what is declared; `validate --fix` does where it is sure",
+			Sources: []string{"DL3022", "DL3023", "DS-0006", "KICS copy_from_references_current_from_alias", "Semgrep copy-from-own-alias"},
 		},
 		{
 			ID: "stage-unused", Severity: diag.Warning, Release: diag.Warning, By: ByPlanner, Title: "Every stage, base, context, secret and repository is used by some image",
 			Why: "What nothing uses is not built, and so is not known to work.",
+			Bad: `stage "lint" {
+  from = scratch
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+}`,
+			Good: `stage "lint" {
+  from = scratch
+  directory {
+    path = "/ok"
+  }
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  copy {
+    from   = stage.lint
+    source = "/ok"
+    to     = "/ok/"
+  }
+}`,
+			Mend:    "Take it out, or use it",
+			Sources: []string{"BuildKit leaves such stages out in silence"},
 		},
 		{
 			ID: "platform-not-hardcoded", By: ByJudge, Title: "The `platform` of a stage is build.platform or target.platform",
-			Why:   "A platform that is written out builds natively on one machine and emulated, or not at all, on the next.",
-			check: literalPlatform,
+			Why: "A platform that is written out builds natively on one machine and emulated, or not at all, on the next.",
+			Bad: `stage "build" {
+  from     = scratch
+  platform = "linux/amd64"
+  directory {
+    path = "/out"
+  }
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  copy {
+    from   = stage.build
+    source = "/out"
+    to     = "/out/"
+  }
+}`,
+			Good: `stage "build" {
+  from     = scratch
+  platform = build.platform
+  directory {
+    path = "/out"
+  }
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  copy {
+    from   = stage.build
+    source = "/out"
+    to     = "/out/"
+  }
+}`,
+			Mend:    "Write build.platform, or leave it out; `validate --fix` writes build.platform",
+			Sources: []string{"DL3029", "DL3065", "BuildKit FromPlatformFlagConstDisallowed", "KICS using_platform_with_from"},
+			check:   literalPlatform,
 		},
 		{
 			ID: "platform-arch-literal", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "No command of an image for several architectures names one of them",
-			Why:   "The image for the others would hold files for this one, and fails when it is started.",
-			check: literalArch,
+			Why: "The image for the others would hold files for this one, and fails when it is started.",
+			Bad: `image "web" {
+  from      = scratch
+  run_as    = "10001"
+  platforms = ["linux/amd64", "linux/arm64"]
+  run {
+    command = ["install-tool", "--arch", "amd64"]
+  }
+}`,
+			Good: `image "web" {
+  from      = scratch
+  run_as    = "10001"
+  platforms = ["linux/amd64", "linux/arm64"]
+  run {
+    command = ["install-tool", "--arch", "${target.arch}"]
+  }
+}`,
+			Mend:    "Write ${target.arch}, or a map in `locals` from it to the word that is needed",
+			Sources: []string{"specbuild"},
+			check:   literalArch,
 		},
 		{
 			ID: "variable-defined", By: ByLanguage, Title: "Every variable that is used is declared, and has a value",
 			Why: "An empty string in place of a misspelt name builds the wrong thing in silence.",
+			Bad: `image "web" {
+  from   = scratch
+  run_as = "10001"
+  labels = { "org.opencontainers.image.version" = var.version }
+}`,
+			Good: `variable "version" {
+  type    = string
+  default = "0.0.0-dev"
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  labels = { "org.opencontainers.image.version" = var.version }
+}`,
+			Mend:    "Declare it, or write the name that is declared",
+			Sources: []string{"BuildKit UndefinedVar", "BuildKit UndefinedArgInFrom", "DL3044"},
 		},
 	}
 }

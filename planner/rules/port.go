@@ -12,30 +12,73 @@ func portRules() []Rule {
 	return []Rule{
 		{
 			ID: "entrypoint-exec-form", By: ByLanguage, Title: "`entrypoint` and `cmd` are lists, never a line for a shell",
-			Why: "A shell in between swallows signals and arguments, and has to be in the image.",
+			Why:     "A shell in between swallows signals and arguments, and has to be in the image.",
+			Bad:     `entrypoint = "/usr/bin/web --port 8080"`,
+			Good:    `entrypoint = ["/usr/bin/web", "--port", "8080"]`,
+			Mend:    `Write a list; where a shell is meant, ["/bin/sh", "-c", "…"]`,
+			Sources: []string{"DL3025", "BuildKit JSONArgsRecommended", "KICS not_using_json_in_cmd_and_entrypoint_arguments", "Semgrep prefer-json-notation"},
 		},
 		{
 			ID: "entrypoint-single", By: ByLanguage, Title: "An image has one entrypoint, one cmd, one healthcheck and one user",
 			Why: "In a Dockerfile the last one wins in silence; here a second one is an error.",
+			Bad: `cmd = ["serve"]
+cmd = ["work"]`,
+			Good:    `cmd = ["serve"]`,
+			Mend:    "Keep one",
+			Sources: []string{"DL3012", "DL4003", "DL4004", "BuildKit MultipleInstructionsDisallowed", "DS-0007", "DS-0016", "DS-0023"},
 		},
 		{
 			ID: "healthcheck-decided", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "An image with ports has a healthcheck, or says that it has none",
-			Why:   "An engine that is not told how to ask takes a process that hangs for well. Where the platform asks by itself, as Kubernetes does, say so.",
-			check: healthcheck,
+			Why: "An engine that is not told how to ask takes a process that hangs for well. Where the platform asks by itself, as Kubernetes does, say so.",
+			Bad: "expose = [8080]",
+			Good: `expose = [8080]
+healthcheck {
+  command = ["/usr/bin/web", "-check"]
+}`,
+			Mend:    "Add a `healthcheck` with a command, or healthcheck { none = true }",
+			Sources: []string{"DL3057", "CKV_DOCKER_2", "DS-0026", "CIS-4.6", "CIS-DI-0006", "KICS healthcheck_instruction_missing"},
+			check:   healthcheck,
 		},
 		{
 			ID: "port-valid", By: ByLanguage, Title: "Ports are 1 to 65535, tcp, udp or sctp, without a port of the host",
 			Why: "Anything else is refused by container engines, later and less clearly.",
+			Bad: `expose = ["80:8080"]`,
+			Good: `expose = [8080]
+healthcheck {
+  none = true
+}`,
+			Mend:    `Write the port of the container alone: 8080 or "53/udp"`,
+			Sources: []string{"DL3011", "BuildKit ExposeInvalidFormat", "BuildKit ExposeProtoCasing", "DS-0008", "KICS unix_ports_out_of_range"},
 		},
 		{
 			ID: "port-no-ssh", By: ByJudge, Title: "Port 22 is not exposed",
-			Why:   "A container is entered through its engine (docker exec, kubectl exec), whose access is managed; an SSH server in it has keys and users of its own.",
-			check: sshPort,
+			Why: "A container is entered through its engine (docker exec, kubectl exec), whose access is managed; an SSH server in it has keys and users of its own.",
+			Bad: `expose = [22]
+healthcheck {
+  none = true
+}`,
+			Good: `expose = [8022]
+healthcheck {
+  none = true
+}`,
+			Mend:    "Leave the server and the port out",
+			Sources: []string{"CKV_DOCKER_1", "DS-0004", "KICS exposing_port_22", "Kyverno validate-expose-port-22"},
+			check:   sshPort,
 		},
 		{
 			ID: "port-unprivileged", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "An image that does not run as root listens on ports from 1024 up",
-			Why:   "Lower ones need a capability or a setting of the kernel that not every platform gives to ordinary users.",
-			check: lowPort,
+			Why: "Lower ones need a capability or a setting of the kernel that not every platform gives to ordinary users.",
+			Bad: `expose = [80]
+healthcheck {
+  none = true
+}`,
+			Good: `expose = [8080]
+healthcheck {
+  none = true
+}`,
+			Mend:    "Listen on a higher port, and map it outside",
+			Sources: []string{"specbuild"},
+			check:   lowPort,
 		},
 	}
 }

@@ -11,7 +11,11 @@ func publishRules() []Rule {
 	return []Rule{
 		{
 			ID: "metadata-required", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "An image has the labels that the policy asks for",
-			Why: "Who finds an image in a cluster at night has its labels only.",
+			Why:     "Who finds an image in a cluster at night has its labels only.",
+			Bad:     `labels = { maintainer = "team-shop" }`,
+			Good:    `labels = { "org.opencontainers.image.source" = "https://git.example.com/shop/web" }`,
+			Mend:    "Add the labels that the policy lists",
+			Sources: []string{"DL3049", "DL3050", "DL3051", "Kyverno check-label-maintainer"},
 			Params: []Param{
 				{Name: "labels", Kind: List, Needed: true, Doc: "keys that an image has as a label or annotation, with a value"},
 				{Name: "allow", Kind: List, Doc: "prefixes of other keys that it may have; without the list it may have any"},
@@ -20,18 +24,30 @@ func publishRules() []Rule {
 		},
 		{
 			ID: "metadata-valid", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "Labels and annotations of the OCI image-spec hold what it asks for",
-			Why:   "Registries, scanners and dependency bots read them: a time that is no time, a URL that is none and a licence that SPDX does not know are passed over in silence.",
-			check: validMetadata,
+			Why:     "Registries, scanners and dependency bots read them: a time that is no time, a URL that is none and a licence that SPDX does not know are passed over in silence.",
+			Bad:     `labels = { "org.opencontainers.image.licenses" = "Apache 2.0" }`,
+			Good:    `labels = { "org.opencontainers.image.licenses" = "Apache-2.0" }`,
+			Mend:    "Write what the message shows",
+			Sources: []string{"DL3048", "DL3052", "DL3053", "DL3054", "DL3055", "DL3056", "DL3058", "DL4000", "CKV_DOCKER_6", "DS-0022"},
+			check:   validMetadata,
 		},
 		{
 			ID: "publish-registry-explicit", By: ByJudge, Title: "A tag names its registry",
-			Why:   "A name without one means Docker's public hub: private images have been published so. `docker.io/…` is said, never implied.",
-			check: impliedRegistry,
+			Why:     "A name without one means Docker's public hub: private images have been published so. `docker.io/…` is said, never implied.",
+			Bad:     `tags = ["shop/web:1.4.2"]`,
+			Good:    `tags = ["registry.example.com/shop/web:1.4.2"]`,
+			Mend:    "Write the registry; `validate --fix` writes docker.io, which is what the name means",
+			Sources: []string{"specbuild"},
+			check:   impliedRegistry,
 		},
 		{
 			ID: "publish-immutable-tag", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "An image that is published has a tag of its version",
-			Why:   "Who pulls `latest` cannot say later what ran, and cannot go back to it.",
-			check: immutableTag,
+			Why:     "Who pulls `latest` cannot say later what ran, and cannot go back to it.",
+			Bad:     `tags = ["registry.example.com/shop/web:latest"]`,
+			Good:    `tags = ["registry.example.com/shop/web:latest", "registry.example.com/shop/web:1.4.2"]`,
+			Mend:    "Add a tag with the version: a variable, or the commit",
+			Sources: []string{"KICS image_version_using_latest"},
+			check:   immutableTag,
 		},
 	}
 }

@@ -14,21 +14,68 @@ func secretRules() []Rule {
 		{
 			ID: "secret-typed", By: ByLanguage, Title: "A secret reaches a step by a mount, and nothing else",
 			Why: "It is a reference, which no function turns into a string, so it cannot get into a variable, a label or a file of the image.",
+			Bad: `secret "token" {
+  env = "TOKEN"
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  env    = { API = secret.token }
+}`,
+			Good: `secret "token" {
+  env = "TOKEN"
+}
+image "web" {
+  from   = scratch
+  run_as = "10001"
+  run {
+    command = ["fetch"]
+    mount "secret" {
+      secret = secret.token
+      env    = "API"
+    }
+  }
+}`,
+			Mend:    "Mount it in the step that needs it",
+			Sources: []string{"BuildKit SecretsUsedInArgOrEnv", "DS-0031", "CIS-4.10", "CIS-DI-0010"},
 		},
 		{
 			ID: "secret-named-variable", By: ByJudge, Title: "No variable or label with the name of a secret has a value",
-			Why:   "Everybody who can pull the image can read its configuration. Keys of PGP, checksums, and names that end in path, URL, id, TTL and their like are no secrets.",
-			check: namedSecrets,
+			Why:     "Everybody who can pull the image can read its configuration. Keys of PGP, checksums, and names that end in path, URL, id, TTL and their like are no secrets.",
+			Bad:     `env = { DB_PASSWORD = "hunter2" }`,
+			Good:    `env = { DB_PASSWORD_FILE = "/run/secrets/db" }`,
+			Mend:    "Declare a `secret` and mount it; what a container needs, it gets when it starts",
+			Sources: []string{"BuildKit SecretsUsedInArgOrEnv", "DL3064", "DS-0031", "CIS-4.10", "CIS-DI-0010", "KICS passwords_and_secrets"},
+			check:   namedSecrets,
 		},
 		{
 			ID: "secret-in-url", By: ByJudge, Title: "No URL holds a password or a token",
-			Why:   "A URL is printed, logged and stored wherever it goes. Variables of a script in its place are what they should be.",
-			check: urlSecrets,
+			Why: "A URL is printed, logged and stored wherever it goes. Variables of a script in its place are what they should be.",
+			Bad: `run {
+  command = ["git", "clone", "https://bot:s3cr3tt0k3n@git.example.com/x.git"]
+}`,
+			Good: `run {
+  command = ["git", "clone", "https://git.example.com/x.git"]
+}`,
+			Mend:    "Take it out of the URL, and mount a .netrc or a credential helper as a `secret`",
+			Sources: []string{"KICS passwords_and_secrets"},
+			check:   urlSecrets,
 		},
 		{
 			ID: "secret-file-in-context", By: ByJudge, Title: "No copy takes a file of credentials",
-			Why:   "Deleting it in a later step does not take it out of the layer. A file that `source` names literally is meant, and only warned of.",
-			check: secretFiles,
+			Why: "Deleting it in a later step does not take it out of the layer. A file that `source` names literally is meant, and only warned of.",
+			Bad: `copy {
+  source = "conf"
+  to     = "/etc/web/"
+}`,
+			Good: `copy {
+  source  = "conf"
+  to      = "/etc/web/"
+  exclude = [".npmrc", "conf/.npmrc"]
+}`,
+			Mend:    "Leave the files out by `exclude`; `validate --fix` does where there is none yet",
+			Sources: []string{"CIS-4.10", "CIS-DI-0010", "DS-0031"},
+			check:   secretFiles,
 		},
 	}
 }

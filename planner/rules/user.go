@@ -14,54 +14,166 @@ func userRules() []Rule {
 	return []Rule{
 		{
 			ID: "final-user-non-root", By: ByJudge, Title: "A finished image does not run as root",
-			Why:   "Who breaks out of a root process is root outside, unless something else stands in the way. The way out, for the image that needs it, is a waiver.",
-			check: finalUser,
+			Why: "Who breaks out of a root process is root outside, unless something else stands in the way. The way out, for the image that needs it, is a waiver.",
+			Bad: `image "web" {
+  from       = scratch
+  entrypoint = ["/usr/bin/web"]
+}`,
+			Good: `image "web" {
+  from       = scratch
+  entrypoint = ["/usr/bin/web"]
+  user "web" {
+    uid = 10001
+  }
+  run_as = "web"
+}`,
+			Mend:    "Say `run_as`: a number, or a `user` step",
+			Sources: []string{"DL3002", "CKV_DOCKER_3", "CKV_DOCKER_8", "DS-0002", "CIS-4.1", "CIS-DI-0001", "KICS missing_user_instruction", "Semgrep missing-user", "Kyverno check-last-user"},
+			check:   finalUser,
 		},
 		{
 			ID: "user-numeric-id", By: ByPlanner, Title: "The user of an image is written as numbers",
 			Why: "Kubernetes can judge runAsNonRoot by a number only. A name of a `user` step is resolved when planning.",
+			Bad: `image "web" {
+  from   = scratch
+  run_as = "web"
+}`,
+			Good: `image "web" {
+  from = scratch
+  user "web" {
+    uid = 10001
+  }
+  run_as = "web"
+}`,
+			Mend:    "Make the user with a `user` step, or write its number",
+			Sources: []string{"DL3066"},
 		},
 		{
 			ID: "user-ids-unique", By: ByPlanner, Title: "No two users or groups of an image have one name or one number",
 			Why: "Files of one would belong to the other.",
+			Bad: `user "web" {
+  uid = 10001
+}
+user "worker" {
+  uid = 10001
+}`,
+			Good: `user "web" {
+  uid = 10001
+}
+user "worker" {
+  uid = 10002
+}`,
+			Mend:    "Give one of them another number",
+			Sources: []string{"DKL-LI-0002"},
 		},
 		{
 			ID: "user-no-password", By: ByJudge, Title: "No password is set or emptied",
-			Why:   "It is the same in every container, and everybody who can pull the image can read it.",
-			check: passwords,
+			Why: "It is the same in every container, and everybody who can pull the image can read it.",
+			Bad: `run {
+  script = "echo web:web | chpasswd"
+}`,
+			Good: `user "web" {
+  uid = 10002
+}`,
+			Mend:    "Leave the account locked, as a `user` step does",
+			Sources: []string{"CKV2_DOCKER_17", "DKL-LI-0001"},
+			check:   passwords,
 		},
 		{
 			ID: "user-created-declaratively", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "Users are made by `user` and `group` steps, not by a command",
-			Why:   "Those need no tools in the image, and `run_as` knows their numbers; useradd with a large uid writes a lastlog of gigabytes.",
-			check: useradd,
+			Why: "Those need no tools in the image, and `run_as` knows their numbers; useradd with a large uid writes a lastlog of gigabytes.",
+			Bad: `run {
+  command = ["useradd", "--uid", "10002", "web"]
+}`,
+			Good: `user "web" {
+  uid = 10002
+}`,
+			Mend:    "Write a `user` or `group` step",
+			Sources: []string{"DL3046", "CIS-4.1", "CIS-DI-0001"},
+			check:   useradd,
 		},
 		{
 			ID: "no-sudo", By: ByJudge, Title: "sudo is neither called nor installed",
-			Why:   "A step says its `user`; in an image, sudo is a way to become root.",
-			check: sudo,
+			Why: "A step says its `user`; in an image, sudo is a way to become root.",
+			Bad: `run {
+  script = "sudo make install"
+}`,
+			Good: `run {
+  script = "make install"
+  user   = "0:0"
+}`,
+			Mend:    "Say the `user` of the step; `validate --fix` takes the word out where the step is root's anyway",
+			Sources: []string{"DL3004", "CKV2_DOCKER_1", "DS-0010", "DKL-DI-0001", "KICS run_using_sudo", "Semgrep no-sudo-in-dockerfile"},
+			check:   sudo,
 		},
 		{
 			ID: "run-privilege-declared", By: ByPlanner, Title: "The machine's network is used only where it was granted",
 			Why: "A step with `network = \"host\"` reaches every service of the machine that builds.",
+			Bad: `run {
+  command = ["make", "test"]
+  network = "host"
+}`,
+			Good: `run {
+  command = ["make", "test"]
+  network = "outbound"
+}`,
+			Mend:    `Say "outbound", or have the host's network granted: --allow network.host`,
+			Sources: []string{"buildx caps", "BuildKit entitlements"},
 		},
 		{
 			ID: "run-network-declared", Off: true, By: ByJudge, Title: "No step has a network",
-			Why:   "Steps have none unless they say so; this rule forbids to say so. What steps need then comes by contexts and packages, which are pinned.",
-			check: declaredNetwork,
+			Why: "Steps have none unless they say so; this rule forbids to say so. What steps need then comes by contexts and packages, which are pinned.",
+			Bad: `run {
+  command = ["npm", "ci"]
+  network = "outbound"
+}`,
+			Good: `run {
+  command = ["npm", "ci", "--offline"]
+}`,
+			Mend:    "Fetch by `context` and `packages`, which are pinned",
+			Sources: []string{"buildx exec.proxy"},
+			check:   declaredNetwork,
 		},
 		{
 			ID: "no-host-socket-mount", By: ByLanguage, Title: "No mount or copy reaches a socket or a path of the machine",
 			Why: "A step that holds the socket of a container engine is root on the machine. Mounts take from contexts, stages, images and bases only.",
+			Bad: `run {
+  command = ["docker", "ps"]
+  mount "bind" {
+    from   = "/var/run/docker.sock"
+    target = "/var/run/docker.sock"
+  }
+}`,
+			Good: `run {
+  command = ["make", "test"]
+}`,
+			Mend:    "Leave it out: steps of a build start no containers",
+			Sources: []string{"Semgrep dockerfile-dockerd-socket-mount"},
 		},
 		{
 			ID: "no-system-dir-volume", By: ByJudge, Title: "System folders are neither volumes nor workdirs, and nothing is written to /proc, /sys and /dev",
-			Why:   "A volume over them hides what the system needs, and what is written to kernel file systems is covered when a container starts.",
-			check: systemDirs,
+			Why:     "A volume over them hides what the system needs, and what is written to kernel file systems is covered when a container starts.",
+			Bad:     `volumes = ["/etc"]`,
+			Good:    `volumes = ["/var/lib/web"]`,
+			Mend:    "Name the folder that holds the data",
+			Sources: []string{"DKL-DI-0002", "DS-0030"},
+			check:   systemDirs,
 		},
 		{
 			ID: "app-not-writable-by-user", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "The user that an image runs as does not own its programs",
-			Why:   "Who breaks into a process that can rewrite its own program stays. What it only reads belongs to root.",
-			check: ownedApp,
+			Why: "Who breaks into a process that can rewrite its own program stays. What it only reads belongs to root.",
+			Bad: `file {
+  path    = "/etc/web.conf"
+  content = "port = 8080"
+  owner   = "10001"
+}`,
+			Good: `file {
+  path    = "/etc/web.conf"
+  content = "port = 8080"
+}`,
+			Mend:    "Leave `owner` out; `validate --fix` writes 0:0",
+			Sources: []string{"KICS chown_flag_exists"},
+			check:   ownedApp,
 		},
 	}
 }

@@ -18,10 +18,36 @@ func waiverRules() []Rule {
 		{
 			ID: waiverRule, By: ByJudge, Title: "A waiver names a rule and an address, is in force, and sets something aside",
 			Why: "An exception that nobody looks at again becomes the rule. An expired waiver is an error that names its owner; one that sets nothing aside is a warning.",
+			Bad: `image "ftp" {
+  from   = scratch
+  run_as = "0"
+}
+waiver {
+  rule    = "final-user-non-root"
+  address = "image.ftp"
+  reason  = "Binds port 21 until OPS-123 is done."
+  owner   = "team-files"
+  expires = "2020-12-31"
+}`,
+			Good: `image "ftp" {
+  from   = scratch
+  run_as = "0"
+}
+waiver {
+  rule    = "final-user-non-root"
+  address = "image.ftp"
+  reason  = "Binds port 21 until OPS-123 is done."
+  owner   = "team-files"
+  expires = "2090-12-31"
+}`,
+			Mend:    "Mend what it was for, or have its owner decide anew",
+			Sources: []string{"DL1001"},
 		},
 		{
 			ID: "template-sealed", By: ByPolicy, Title: "What a template or a policy has sealed is not set or undone",
-			Why: "A template that gives a user, a base or an entrypoint means it for every service on it.",
+			Why:     "A template that gives a user, a base or an entrypoint means it for every service on it.",
+			Mend:    "Take the attribute out, or ask the owners of the template",
+			Sources: []string{"Blubber policy"},
 		},
 	}
 }

@@ -34,6 +34,7 @@ type judgement struct {
 
 // bases are what the lock knows of the images that cases name.
 var bases = map[string]pin.Facts{
+	"debian":  {Config: `{"config":{}}`},
 	"root":    {Config: `{"config":{}}`},
 	"nonroot": {Config: `{"config":{"User":"nonroot"}}`, UID: 65532, GID: 65532},
 	"zero":    {Config: `{"config":{"User":"root"}}`},
