@@ -168,7 +168,7 @@ func (c *cli) checkPush(comp *compiled) error {
 			ds.Errorf(img.Range, "No tag to push to", "%s has no tags, and --push needs at least one: add `tags = [\"registry/repository:tag\"]`.", img.Addr)
 		}
 		if !img.Explicit {
-			ds.Warnf("", img.Range, "Platforms are not said", "%s is pushed for this machine's platform alone, %s; say `platforms` so that another machine pushes the same.",
+			ds.Warnf("publish-platforms-said", img.Range, "Platforms are not said", "%s is pushed for this machine's platform alone, %s; say `platforms` so that another machine pushes the same.",
 				img.Addr, comp.plan.Build)
 		}
 	}

@@ -163,7 +163,7 @@ func (c *cli) printVariables(sp *spec.Spec, asJSON bool) error {
 	return nil
 }
 
-// printJSON prints a list, [] where it is empty.
+// printJSON prints what programs read; a list that is empty is [].
 func (c *cli) printJSON(items any) error {
 	enc := json.NewEncoder(c.stdout)
 	enc.SetEscapeHTML(false)

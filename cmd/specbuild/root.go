@@ -40,7 +40,7 @@ func (c *cli) root() *cobra.Command {
 	f.StringVar(&c.cacheDir, "cache-dir", "", "the cache's folder (default $XDG_CACHE_HOME/specbuild)")
 	root.AddCommand(
 		c.validate(), c.lock(), c.plan(), c.apply(), c.graph(), c.explain(), c.affected(), c.console(), c.module(), c.policy(), c.push(),
-		c.fmt(), c.lsp(), c.schema(), c.show(), c.list(), c.initCmd(),
+		c.fmt(), c.lsp(), c.schema(), c.show(), c.list(), c.rulesCmd(), c.initCmd(),
 		c.cache(), c.doctor(), c.version(),
 		c.importCmd(),
 	)

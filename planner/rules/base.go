@@ -28,7 +28,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Write the tag that you mean, or a digest",
+			Mend:    "Write the tag that you mean, or a digest.",
 			Sources: []string{"DL3006", "CKV_DOCKER_7", "DS-0001", "KICS image_version_not_explicit", "Semgrep missing-image-version"},
 		},
 		{
@@ -48,7 +48,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Write the tag of a version, or pin the base by `digest`",
+			Mend:    "Write the tag of a version, or pin the base by `digest`.",
 			Sources: []string{"DL3007", "CKV_DOCKER_7", "DS-0001", "DKL-DI-0006", "KICS image_version_using_latest", "Semgrep avoid-latest-version"},
 			check:   floatingBase,
 		},
@@ -70,7 +70,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Run `specbuild lock` and commit specbuild.lock, or write the `digest`",
+			Mend:    "Run `specbuild lock` and commit specbuild.lock, or write the `digest`.",
 			Sources: []string{"CIS-4.2", "Semgrep dockerfile-source-not-pinned", "buildx image.isCanonical"},
 			check:   unpinnedBase,
 		},
@@ -91,7 +91,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Take a base that the policy lists, or ask its owners to list this one",
+			Mend:    "Take a base that the policy lists, or ask its owners to list this one.",
 			Sources: []string{"DL3026", "CIS-4.2", "CIS-DI-0002", "buildx image.fullRepo", "Docker Scout approved base"},
 			Params:  []Param{{Name: "allow", Kind: List, Needed: true, Doc: "prefixes of full names, up to a slash, a colon or the end: registry.example.com/base; `layout:vendor` allows layouts of that folder"}},
 			check:   untrustedBase,
@@ -115,13 +115,13 @@ image "web" {
   run_as = "10001"
   platforms = ["linux/amd64", "linux/arm64"]
 }`,
-			Mend:    "Leave the platform out, or take a base that has it",
+			Mend:    "Leave the platform out, or take a base that has it.",
 			Sources: []string{"BuildKit InvalidBaseImagePlatform"},
 		},
 		{
 			ID: "base-not-outdated", Severity: diag.Info, Release: diag.Info, By: ByLock, Title: "The digest of a base is what its tag stands for now",
 			Why:     "Bases are patched by pushing their tag again; a lock that is never rolled forward keeps every hole.",
-			Mend:    "Run `specbuild lock --upgrade=NAME`",
+			Mend:    "Run `specbuild lock --upgrade=NAME`.",
 			Sources: []string{"CIS-4.4", "CIS-DI-0004", "Docker Scout outdated base"},
 		},
 		{
@@ -141,7 +141,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Write what is needed of the triggers as steps, or take the variant without",
+			Mend:    "Write what is needed of the triggers as steps, or take the variant without.",
 			Sources: []string{"DL3043"},
 			check:   onbuild,
 		},

@@ -22,7 +22,7 @@ func copyRules() []Rule {
   source = "a"
   to     = "/opt/"
 }`,
-			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true",
+			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true.",
 			Sources: []string{"DL3010", "DL3020", "CKV_DOCKER_4", "DS-0005", "CIS-4.9", "CIS-DI-0009", "KICS add_instead_of_copy", "Kyverno prefer-copy-over-add"},
 		},
 		{
@@ -36,7 +36,7 @@ func copyRules() []Rule {
   source = "site"
   to     = "/srv/www/"
 }`,
-			Mend:    "Write the name of a file that is there and not left out",
+			Mend:    "Write the name of a file that is there and not left out.",
 			Sources: []string{"BuildKit CopyIgnoredFile"},
 		},
 		{
@@ -50,7 +50,7 @@ func copyRules() []Rule {
   source = "a"
   to     = "/app/a"
 }`,
-			Mend:    "Write it from / on, or say `workdir`",
+			Mend:    "Write it from / on, or say `workdir`.",
 			Sources: []string{"DL3000", "DL3021", "DL3045", "BuildKit WorkdirRelativePath", "CKV_DOCKER_10", "DS-0009", "DS-0011", "KICS workdir_path_not_absolute"},
 		},
 		{
@@ -64,7 +64,7 @@ func copyRules() []Rule {
   source = "site"
   to     = "/app/"
 }`,
-			Mend:    "Name what the image needs, or declare a `context` with `include`",
+			Mend:    "Name what the image needs, or declare a `context` with `include`.",
 			Sources: []string{"DL3067", "DKL-LI-0003"},
 			check:   wholeContext,
 		},
@@ -102,7 +102,7 @@ image "web" {
     to     = "/a"
   }
 }`,
-			Mend:    "Leave out what is not needed, by `exclude`, `include` or a .dockerignore",
+			Mend:    "Leave out what is not needed, by `exclude`, `include` or a .dockerignore.",
 			Sources: []string{"DKL-LI-0003"},
 			Params:  []Param{{Name: "size", Kind: Bytes, Doc: "what a copy of everything may take, 100MiB by default"}},
 			check:   largeContext,

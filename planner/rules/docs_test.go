@@ -3,7 +3,10 @@ package rules_test
 import (
 	"flag"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -37,7 +40,8 @@ const preface = `<!-- Made from planner/rules by go test ./planner/rules -run Te
 # Rules
 
 Every ` + "`validate`, `plan` and `apply`" + ` judges a spec by these rules, without network. A finding says what was found and what to do; it is
-told once, for however many platforms it shows. ` + "`--locked`" + `, which is on in CI, makes some of them stricter.
+told once, for however many platforms it shows. ` + "`--locked`" + `, which is on in CI, makes some of them stricter. ` + "`specbuild rules`" + ` lists them,
+` + "`specbuild rules explain ID`" + ` says what is below, and ` + "`specbuild validate --fix`" + ` mends what has one mending.
 
 A finding of a rule that is *judged* can be set aside where there is a reason:
 
@@ -59,19 +63,80 @@ by ` + "`specbuild lock`" + `, which asks registries.
 `
 
 func page(all []rules.Rule) string {
-	var table, reasons strings.Builder
+	var table, reasons, notices strings.Builder
 	for _, r := range all {
-		severity := r.Severity.String()
-		if r.Release != r.Severity {
-			severity += "; with --locked " + r.Release.String()
+		fmt.Fprintf(&table, "| [`%s`](#%s) | %s | %s | %s |\n", r.ID, r.ID, r.Finding(), r.By.Keeps(), strings.ReplaceAll(r.Title, "|", "\\|"))
+		fmt.Fprintf(&reasons, "\n### %s\n\n%s. %s\n", r.ID, r.Title, r.Why)
+		for _, p := range r.Params {
+			need := ""
+			if p.Needed {
+				need = "; the rule is off without it"
+			}
+			fmt.Fprintf(&reasons, "\nA policy may give it `%s` (%s): %s%s.\n", p.Name, p.Kind, p.Doc, need)
 		}
-		by := map[rules.Keeper]string{rules.ByJudge: "judged", rules.ByLanguage: "the language", rules.ByPlanner: "the planner", rules.ByLock: "the lock", rules.ByPolicy: "a policy"}[r.By]
-		fmt.Fprintf(&table, "| [`%s`](#%s) | %s | %s | %s |\n", r.ID, r.ID, severity, by, strings.ReplaceAll(r.Title, "|", "\\|"))
-		fmt.Fprintf(&reasons, `
-### %s
-
-%s. %s
-`, r.ID, r.Title, r.Why)
+		for _, example := range [][2]string{{"Bad", r.Bad}, {"Good", r.Good}} {
+			if example[1] != "" {
+				fmt.Fprintf(&reasons, "\n%s:\n```hcl\n%s\n```\n", example[0], example[1])
+			}
+		}
+		if r.Mend != "" {
+			fmt.Fprintf(&reasons, "\nTo mend it: %s\n", r.Mend)
+		}
+		if len(r.Sources) > 0 {
+			fmt.Fprintf(&reasons, "\nElsewhere: %s.\n", strings.Join(r.Sources, ", "))
+		}
 	}
-	return preface + table.String() + "\n## Reasons\n" + reasons.String()
+	for _, n := range rules.Notices() {
+		fmt.Fprintf(&notices, "| `%s` | %s | %s |\n", n.Code, n.Title, n.Why)
+	}
+	return preface + table.String() + otherCodes + notices.String() + "\n## Reasons\n" + reasons.String()
+}
+
+const otherCodes = `
+## Warnings that are no rules
+
+Some warnings are about what a command does, and have a code of their own. There is nothing to grade or to set aside.
+
+| code | what is so | what follows |
+|---|---|---|
+`
+
+// code finds the codes that diagnostics are given, where they stand in the
+// source; those that are computed are of rules or of policies.
+var code = regexp.MustCompile(`(?:\bWarnf\(|\bCode: +|\.Code = )"([^"]*)"`)
+
+// TestEveryCodeIsDocumented holds that no diagnostic has a code that neither
+// the rules nor the list of other warnings tell of.
+func TestEveryCodeIsDocumented(t *testing.T) {
+	t.Parallel()
+	known := map[string]int{}
+	for _, r := range rules.All() {
+		known[r.ID] = 0
+	}
+	for _, n := range rules.Notices() {
+		known[n.Code] = 0
+	}
+	for _, folder := range []string{"spec", "planner", "lower", "engine", "cmd"} {
+		err := filepath.WalkDir(filepath.Join("../..", folder), func(file string, e fs.DirEntry, err error) error {
+			if err != nil || e.IsDir() || !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go") {
+				return err
+			}
+			text, err := os.ReadFile(file)
+			for _, m := range code.FindAllSubmatch(text, -1) {
+				if _, ok := known[string(m[1])]; !ok {
+					t.Errorf("%s: the code %q is neither a rule's nor in rules.Notices", file, m[1])
+				}
+				known[string(m[1])]++
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, n := range rules.Notices() {
+		if known[n.Code] < 2 { // once in the table itself
+			t.Errorf("nothing warns of %s", n.Code)
+		}
+	}
 }

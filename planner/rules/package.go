@@ -35,7 +35,7 @@ image "web" {
     install = ["curl=8.14.1-2"]
   }
 }`,
-			Mend:    "Run `specbuild lock` and commit specbuild.lock; of packages that a base's own manager fetches, write the versions",
+			Mend:    "Run `specbuild lock` and commit specbuild.lock; of packages that a base's own manager fetches, write the versions.",
 			Sources: []string{"DL3008", "DL3018", "DL3033", "DL3037", "DL3041", "KICS apt_get_install_pin_version_not_defined"},
 			check:   unpinnedPackages,
 		},
@@ -55,7 +55,7 @@ image "web" {
   from   = scratch
   run_as = "10001"
 }`,
-			Mend:    `Give the archive's key: signed_by = file("vendor.asc")`,
+			Mend:    `Give the archive's key: signed_by = file("vendor.asc").`,
 			Sources: []string{"CIS-4.11"},
 		},
 	})

@@ -27,7 +27,7 @@ image "web" {
   from   = stage.build
   run_as = "10001"
 }`,
-			Mend:    "Write it in small letters, digits, - and _",
+			Mend:    "Write it in small letters, digits, - and _.",
 			Sources: []string{"DL3024", "DL3063", "BuildKit DuplicateStageName", "BuildKit StageNameCasing", "CKV_DOCKER_11", "DS-0012"},
 		},
 		{
@@ -47,7 +47,7 @@ image "web" {
   from   = stage.build
   run_as = "10001"
 }`,
-			Mend:    "Write the name of what is declared; `validate --fix` does where it is sure",
+			Mend:    "Write the name of what is declared; `validate --fix` does where it is sure.",
 			Sources: []string{"DL3022", "DL3023", "DS-0006", "KICS copy_from_references_current_from_alias", "Semgrep copy-from-own-alias"},
 		},
 		{
@@ -75,7 +75,7 @@ image "web" {
     to     = "/ok/"
   }
 }`,
-			Mend:    "Take it out, or use it",
+			Mend:    "Take it out, or use it.",
 			Sources: []string{"BuildKit leaves such stages out in silence"},
 		},
 		{
@@ -113,7 +113,7 @@ image "web" {
     to     = "/out/"
   }
 }`,
-			Mend:    "Write build.platform, or leave it out; `validate --fix` writes build.platform",
+			Mend:    "Write build.platform, or leave it out; `validate --fix` writes build.platform.",
 			Sources: []string{"DL3029", "DL3065", "BuildKit FromPlatformFlagConstDisallowed", "KICS using_platform_with_from"},
 			check:   literalPlatform,
 		},
@@ -136,9 +136,8 @@ image "web" {
     command = ["install-tool", "--arch", "${target.arch}"]
   }
 }`,
-			Mend:    "Write ${target.arch}, or a map in `locals` from it to the word that is needed",
-			Sources: []string{"specbuild"},
-			check:   literalArch,
+			Mend:  "Write ${target.arch}, or a map in `locals` from it to the word that is needed.",
+			check: literalArch,
 		},
 		{
 			ID: "variable-defined", By: ByLanguage, Title: "Every variable that is used is declared, and has a value",
@@ -157,7 +156,7 @@ image "web" {
   run_as = "10001"
   labels = { "org.opencontainers.image.version" = var.version }
 }`,
-			Mend:    "Declare it, or write the name that is declared",
+			Mend:    "Declare it, or write the name that is declared.",
 			Sources: []string{"BuildKit UndefinedVar", "BuildKit UndefinedArgInFrom", "DL3044"},
 		},
 	}

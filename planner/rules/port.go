@@ -15,7 +15,7 @@ func portRules() []Rule {
 			Why:     "A shell in between swallows signals and arguments, and has to be in the image.",
 			Bad:     `entrypoint = "/usr/bin/web --port 8080"`,
 			Good:    `entrypoint = ["/usr/bin/web", "--port", "8080"]`,
-			Mend:    `Write a list; where a shell is meant, ["/bin/sh", "-c", "…"]`,
+			Mend:    `Write a list; where a shell is meant, ["/bin/sh", "-c", "…"].`,
 			Sources: []string{"DL3025", "BuildKit JSONArgsRecommended", "KICS not_using_json_in_cmd_and_entrypoint_arguments", "Semgrep prefer-json-notation"},
 		},
 		{
@@ -24,7 +24,7 @@ func portRules() []Rule {
 			Bad: `cmd = ["serve"]
 cmd = ["work"]`,
 			Good:    `cmd = ["serve"]`,
-			Mend:    "Keep one",
+			Mend:    "Keep one.",
 			Sources: []string{"DL3012", "DL4003", "DL4004", "BuildKit MultipleInstructionsDisallowed", "DS-0007", "DS-0016", "DS-0023"},
 		},
 		{
@@ -35,7 +35,7 @@ cmd = ["work"]`,
 healthcheck {
   command = ["/usr/bin/web", "-check"]
 }`,
-			Mend:    "Add a `healthcheck` with a command, or healthcheck { none = true }",
+			Mend:    "Add a `healthcheck` with a command, or healthcheck { none = true }.",
 			Sources: []string{"DL3057", "CKV_DOCKER_2", "DS-0026", "CIS-4.6", "CIS-DI-0006", "KICS healthcheck_instruction_missing"},
 			check:   healthcheck,
 		},
@@ -47,7 +47,7 @@ healthcheck {
 healthcheck {
   none = true
 }`,
-			Mend:    `Write the port of the container alone: 8080 or "53/udp"`,
+			Mend:    `Write the port of the container alone: 8080 or "53/udp".`,
 			Sources: []string{"DL3011", "BuildKit ExposeInvalidFormat", "BuildKit ExposeProtoCasing", "DS-0008", "KICS unix_ports_out_of_range"},
 		},
 		{
@@ -61,7 +61,7 @@ healthcheck {
 healthcheck {
   none = true
 }`,
-			Mend:    "Leave the server and the port out",
+			Mend:    "Leave the server and the port out.",
 			Sources: []string{"CKV_DOCKER_1", "DS-0004", "KICS exposing_port_22", "Kyverno validate-expose-port-22"},
 			check:   sshPort,
 		},
@@ -76,9 +76,8 @@ healthcheck {
 healthcheck {
   none = true
 }`,
-			Mend:    "Listen on a higher port, and map it outside",
-			Sources: []string{"specbuild"},
-			check:   lowPort,
+			Mend:  "Listen on a higher port, and map it outside.",
+			check: lowPort,
 		},
 	}
 }

@@ -4,39 +4,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
-
-// TestBadAndGood holds that what `rules explain` shows does what it says:
-// each bad piece breaks its rule, and each good one does not.
-func TestBadAndGood(t *testing.T) {
-	t.Parallel()
-	for _, r := range rules.All() {
-		if r.By != rules.ByJudge || r.Bad == "" {
-			continue
-		}
-		t.Run(r.ID, func(t *testing.T) {
-			t.Parallel()
-			for _, tc := range []struct {
-				text  string
-				fires bool
-			}{{r.Bad, true}, {r.Good, false}} {
-				ds := append((&judgement{}).judge(t, whole(tc.text)), (&judgement{unlocked: tc.fires}).judge(t, whole(tc.text))...)
-				found := false
-				for _, d := range ds {
-					if d.Code == "" {
-						t.Errorf("%s: %s. %s\n%s", place(d), d.Summary, d.Detail, tc.text)
-					}
-					found = found || d.Code == r.ID
-				}
-				if found != tc.fires {
-					t.Errorf("fires: %v, not %v: %v\n%s", found, tc.fires, ds, tc.text)
-				}
-			}
-		})
-	}
-}
 
 // apply makes the fix of a finding in a text.
 func apply(text string, f diag.Fix) string {

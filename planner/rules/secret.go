@@ -36,7 +36,7 @@ image "web" {
     }
   }
 }`,
-			Mend:    "Mount it in the step that needs it",
+			Mend:    "Mount it in the step that needs it.",
 			Sources: []string{"BuildKit SecretsUsedInArgOrEnv", "DS-0031", "CIS-4.10", "CIS-DI-0010"},
 		},
 		{
@@ -44,7 +44,7 @@ image "web" {
 			Why:     "Everybody who can pull the image can read its configuration. Keys of PGP, checksums, and names that end in path, URL, id, TTL and their like are no secrets.",
 			Bad:     `env = { DB_PASSWORD = "hunter2" }`,
 			Good:    `env = { DB_PASSWORD_FILE = "/run/secrets/db" }`,
-			Mend:    "Declare a `secret` and mount it; what a container needs, it gets when it starts",
+			Mend:    "Declare a `secret` and mount it; what a container needs, it gets when it starts.",
 			Sources: []string{"BuildKit SecretsUsedInArgOrEnv", "DL3064", "DS-0031", "CIS-4.10", "CIS-DI-0010", "KICS passwords_and_secrets"},
 			check:   namedSecrets,
 		},
@@ -57,7 +57,7 @@ image "web" {
 			Good: `run {
   command = ["git", "clone", "https://git.example.com/x.git"]
 }`,
-			Mend:    "Take it out of the URL, and mount a .netrc or a credential helper as a `secret`",
+			Mend:    "Take it out of the URL, and mount a .netrc or a credential helper as a `secret`.",
 			Sources: []string{"KICS passwords_and_secrets"},
 			check:   urlSecrets,
 		},
@@ -73,7 +73,7 @@ image "web" {
   to      = "/etc/web/"
   exclude = [".npmrc", "conf/.npmrc"]
 }`,
-			Mend:    "Leave the files out by `exclude`; `validate --fix` does where there is none yet",
+			Mend:    "Leave the files out by `exclude`; `validate --fix` does where there is none yet.",
 			Sources: []string{"CIS-4.10", "CIS-DI-0010", "DS-0031"},
 			check:   secretFiles,
 		},

@@ -27,7 +27,7 @@ func userRules() []Rule {
   }
   run_as = "web"
 }`,
-			Mend:    "Say `run_as`: a number, or a `user` step",
+			Mend:    "Say `run_as`: a number, or a `user` step.",
 			Sources: []string{"DL3002", "CKV_DOCKER_3", "CKV_DOCKER_8", "DS-0002", "CIS-4.1", "CIS-DI-0001", "KICS missing_user_instruction", "Semgrep missing-user", "Kyverno check-last-user"},
 			check:   finalUser,
 		},
@@ -45,7 +45,7 @@ func userRules() []Rule {
   }
   run_as = "web"
 }`,
-			Mend:    "Make the user with a `user` step, or write its number",
+			Mend:    "Make the user with a `user` step, or write its number.",
 			Sources: []string{"DL3066"},
 		},
 		{
@@ -63,7 +63,7 @@ user "worker" {
 user "worker" {
   uid = 10002
 }`,
-			Mend:    "Give one of them another number",
+			Mend:    "Give one of them another number.",
 			Sources: []string{"DKL-LI-0002"},
 		},
 		{
@@ -75,7 +75,7 @@ user "worker" {
 			Good: `user "web" {
   uid = 10002
 }`,
-			Mend:    "Leave the account locked, as a `user` step does",
+			Mend:    "Leave the account locked, as a `user` step does.",
 			Sources: []string{"CKV2_DOCKER_17", "DKL-LI-0001"},
 			check:   passwords,
 		},
@@ -88,7 +88,7 @@ user "worker" {
 			Good: `user "web" {
   uid = 10002
 }`,
-			Mend:    "Write a `user` or `group` step",
+			Mend:    "Write a `user` or `group` step.",
 			Sources: []string{"DL3046", "CIS-4.1", "CIS-DI-0001"},
 			check:   useradd,
 		},
@@ -102,7 +102,7 @@ user "worker" {
   script = "make install"
   user   = "0:0"
 }`,
-			Mend:    "Say the `user` of the step; `validate --fix` takes the word out where the step is root's anyway",
+			Mend:    "Say the `user` of the step; `validate --fix` takes the word out where the step is root's anyway.",
 			Sources: []string{"DL3004", "CKV2_DOCKER_1", "DS-0010", "DKL-DI-0001", "KICS run_using_sudo", "Semgrep no-sudo-in-dockerfile"},
 			check:   sudo,
 		},
@@ -117,7 +117,7 @@ user "worker" {
   command = ["make", "test"]
   network = "outbound"
 }`,
-			Mend:    `Say "outbound", or have the host's network granted: --allow network.host`,
+			Mend:    `Say "outbound", or have the host's network granted: --allow network.host.`,
 			Sources: []string{"buildx caps", "BuildKit entitlements"},
 		},
 		{
@@ -130,7 +130,7 @@ user "worker" {
 			Good: `run {
   command = ["npm", "ci", "--offline"]
 }`,
-			Mend:    "Fetch by `context` and `packages`, which are pinned",
+			Mend:    "Fetch by `context` and `packages`, which are pinned.",
 			Sources: []string{"buildx exec.proxy"},
 			check:   declaredNetwork,
 		},
@@ -147,7 +147,7 @@ user "worker" {
 			Good: `run {
   command = ["make", "test"]
 }`,
-			Mend:    "Leave it out: steps of a build start no containers",
+			Mend:    "Leave it out: steps of a build start no containers.",
 			Sources: []string{"Semgrep dockerfile-dockerd-socket-mount"},
 		},
 		{
@@ -155,7 +155,7 @@ user "worker" {
 			Why:     "A volume over them hides what the system needs, and what is written to kernel file systems is covered when a container starts.",
 			Bad:     `volumes = ["/etc"]`,
 			Good:    `volumes = ["/var/lib/web"]`,
-			Mend:    "Name the folder that holds the data",
+			Mend:    "Name the folder that holds the data.",
 			Sources: []string{"DKL-DI-0002", "DS-0030"},
 			check:   systemDirs,
 		},
@@ -171,7 +171,7 @@ user "worker" {
   path    = "/etc/web.conf"
   content = "port = 8080"
 }`,
-			Mend:    "Leave `owner` out; `validate --fix` writes 0:0",
+			Mend:    "Leave `owner` out; `validate --fix` writes 0:0.",
 			Sources: []string{"KICS chown_flag_exists"},
 			check:   ownedApp,
 		},

@@ -40,13 +40,13 @@ waiver {
   owner   = "team-files"
   expires = "2090-12-31"
 }`,
-			Mend:    "Mend what it was for, or have its owner decide anew",
+			Mend:    "Mend what it was for, or have its owner decide anew.",
 			Sources: []string{"DL1001"},
 		},
 		{
 			ID: "template-sealed", By: ByPolicy, Title: "What a template or a policy has sealed is not set or undone",
 			Why:     "A template that gives a user, a base or an entrypoint means it for every service on it.",
-			Mend:    "Take the attribute out, or ask the owners of the template",
+			Mend:    "Take the attribute out, or ask the owners of the template.",
 			Sources: []string{"Blubber policy"},
 		},
 	}

@@ -1,0 +1,89 @@
+package rules
+
+import "strings"
+
+// Notice is a warning that is not about a spec's quality, but about what a
+// command does with it. There is nothing to grade or to set aside.
+type Notice struct {
+	Code  string // of the diagnostic
+	Title string // what is so, without a full stop
+	Why   string // what follows, and what to do
+}
+
+// Notices is the table of warnings that are no rules, by code.
+func Notices() []Notice {
+	return []Notice{
+		{
+			Code: "locked-elsewhere", Title: "Packages could not be resolved for a machine that nobody named",
+			Why: "The lock holds what amd64 and arm64 machines need, so that a laptop and CI agree; an archive that lacks one of them is no reason to stop. Say `build_platforms` in the workspace to decide it.",
+		},
+		{
+			Code: "publish-platforms-said", Title: "An image without `platforms` is pushed for the machine that pushes it",
+			Why: "Pushed from another machine, the same tag would be of another platform. Say `platforms`.",
+		},
+		{
+			Code: "workspace-member", Title: "A spec lies in the workspace, and no pattern of `members` matches it",
+			Why: "`./...` passes over it. Add it to `members`.",
+		},
+	}
+}
+
+// Find gives the rule of an id, or those that could have been meant.
+func Find(id string) (r Rule, ok bool, similar string) {
+	var ids []string
+	for _, r := range All() {
+		if r.ID == id {
+			return r, true, ""
+		}
+		ids = append(ids, r.ID)
+	}
+	for _, n := range Notices() {
+		ids = append(ids, n.Code)
+	}
+	return Rule{}, false, didYouMean(id, ids)
+}
+
+// Matches reports whether a rule is meant by a word: one of its id or title,
+// or what another tool calls it.
+func (r Rule) Matches(word string) bool {
+	word = strings.ToLower(word)
+	for _, text := range append([]string{r.ID, r.Title, string(r.By)}, r.Sources...) {
+		if strings.Contains(strings.ToLower(text), word) {
+			return true
+		}
+	}
+	return false
+}
+
+// Keeps is who keeps the rule, as a column of a table says it.
+func (k Keeper) Keeps() string {
+	switch k {
+	case ByJudge:
+		return "judged"
+	case ByPolicy:
+		return "a policy"
+	}
+	return "the " + string(k)
+}
+
+// Finding is what follows where the rule is broken, in words.
+func (r Rule) Finding() string {
+	switch {
+	case r.NeedsPolicy():
+		return "off; " + r.Severity.String() + " by a policy"
+	case r.Release != r.Severity:
+		return r.Severity.String() + "; with --locked " + r.Release.String()
+	}
+	return r.Severity.String()
+}
+
+// NeedsPolicy reports whether the rule is off until a policy grades it, or
+// gives it what to judge by.
+func (r Rule) NeedsPolicy() bool {
+	for _, p := range r.Params {
+		if p.Needed {
+			return true
+		}
+	}
+	return r.Off
+}
