@@ -94,10 +94,12 @@ func (st *stage) addURL(c *instructions.AddCommand, t transfer, address text) {
 		src = last
 	}
 	t.local, t.from = false, "context."+im.context(name, http, line)
+	owned := t
 	if t.chmod == "" && (c.Unpack == nil || !*c.Unpack) {
 		t.chmod = "600"
 	}
 	st.remote(&t, src)
+	st.newFolder(st.last().block, &owned)
 }
 
 // lastSegment is what follows the last slash of an address, if that is not a

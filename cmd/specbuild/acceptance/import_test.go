@@ -4,6 +4,7 @@ package acceptance
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/json"
@@ -11,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -36,7 +38,7 @@ func TestImportedDockerfilesBuildToBuildKitsTree(t *testing.T) {
 	if err != nil || len(archives) < 25 {
 		t.Fatalf("%d archives: %v", len(archives), err)
 	}
-	s := newServer(t, nil)
+	s := newServer(t, downloads)
 	s.put(t, "base:1", dockerBase(t))
 	b := newBuildkit(t, s.host)
 	for _, file := range archives {
@@ -84,7 +86,7 @@ func readImported(t testing.TB, file, registry string) *imported {
 			}
 			continue
 		case "Dockerfile":
-			text = strings.ReplaceAll(text, "BASE", registry+"/base:1")
+			text = strings.NewReplacer("BASE", registry+"/base:1", "SERVER", "http://"+registry+"/files").Replace(text)
 		}
 		d.write(files{f.Name: text})
 	}
@@ -112,6 +114,26 @@ func readImported(t testing.TB, file, registry string) *imported {
 		}
 	}
 	return d
+}
+
+// downloads serves a file and an archive below /files, beside the registry.
+func downloads(registry http.Handler) http.Handler {
+	var packed bytes.Buffer
+	zw := gzip.NewWriter(&packed)
+	tw := tar.NewWriter(zw)
+	_ = tw.WriteHeader(&tar.Header{Name: "inner/file", Mode: 0o640, Size: 5})
+	_, _ = io.WriteString(tw, "inner")
+	_ = errors.Join(tw.Close(), zw.Close()) // into memory
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/files/plain.txt":
+			_, _ = io.WriteString(w, "plain")
+		case "/files/packed.tar.gz":
+			_, _ = w.Write(packed.Bytes())
+		default:
+			registry.ServeHTTP(w, r)
+		}
+	})
 }
 
 // pack makes an archive of files, gzipped where its name says so.
