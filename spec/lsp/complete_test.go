@@ -182,6 +182,9 @@ func TestCompletionInYAML(t *testing.T) {
 		{"a test of one's own name", "image:\n  x:\n    test:\n      it works:\n        ex‸\n", "expect command file", "test", ""},
 		{"in a comment", "stage:\n  x:\n    # ‸\n", "", "", ""},
 		{"in a comment behind a value", "stage:\n  x:\n    from: base.go # b‸\n", "", "", ""},
+		{"in a comment behind a word", "stage:\n  x:\n    steps:\n      - run:\n          network: none # n‸\n", "", "", ""},
+		{"in a comment behind a key", "stage:\n  x:\n    steps:\n      - run:\n          network: # n‸\n", "", "", ""},
+		{"in a script that begins with a comment", "stage:\n  x:\n    steps:\n      - run:\n          script: |\n            # sets ${local.‸}\n", "", "", "registry"},
 		{"where nothing fits", "stage:\n  x:\n    from: scratch\n      ‸\n", "", "", ""},
 		{"types", "variable:\n  x: {type: ‸}\n", "string list", "", ""},
 	} {

@@ -173,7 +173,8 @@ func cursorYAML(src []byte, offset int, lang *grammar.Block) *cursor {
 	r := readYAML(src[:offset])
 	c := &cursor{yaml: true, word: stretch{r.typed.start, offset}, written: map[string]int{}}
 	lineStart := bytes.LastIndexByte(src[:offset], '\n') + 1
-	if comment(src[lineStart:offset]) || r.typed.start > offset {
+	commented := comment(src[lineStart:offset]) || comment(src[min(r.typed.start, offset):offset]) || comment(src[min(r.typed.end, offset):offset])
+	if commented && !r.inBlockText() || r.typed.start > offset {
 		c.path = []*block{{lang: lang}}
 		return c
 	}
@@ -225,11 +226,14 @@ func cursorYAML(src []byte, offset int, lang *grammar.Block) *cursor {
 	return c
 }
 
-// comment reports whether a line ends in a comment.
-func comment(line []byte) bool {
-	text := bytes.TrimLeft(line, " ")
-	return bytes.HasPrefix(text, []byte("#"))
+// inBlockText reports whether the text ends in a block text, where a # is one.
+func (r *yamlReader) inBlockText() bool {
+	e := r.top().last()
+	return e != nil && e.block && e.value != nil && e.value.at == r.typed
 }
+
+// comment reports whether a piece of a line is a comment.
+func comment(line []byte) bool { return bytes.HasPrefix(bytes.TrimLeft(line, " "), []byte("#")) }
 
 // place is the keys above the end of the text, the map or list that it is in,
 // and whether a key of that is being typed. The map or list is nil where

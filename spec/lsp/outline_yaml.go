@@ -155,12 +155,18 @@ func (r *yamlReader) container(col, at int, list bool) *yamlNode {
 		return top
 	}
 	e := top.last()
-	if e == nil || e.value != nil || len(r.open) > syntax.MaxDepth {
+	if e == nil || e.value != nil && !r.halfKey(e) || len(r.open) > syntax.MaxDepth {
 		return nil
 	}
 	e.value = &yamlNode{at: stretch{at, at}, col: col, list: list}
 	r.open = append(r.open, e.value)
 	return e.value
+}
+
+// halfKey reports whether what was read as a text, on a line of its own, is a
+// key that is being typed: others stand below it.
+func (r *yamlReader) halfKey(e *yamlEntry) bool {
+	return e.value.text && !e.block && bytes.IndexByte(r.src[e.keyAt.end:e.value.at.start], '\n') >= 0
 }
 
 // leave closes what is indented deeper than a column. A list may stand in the
@@ -210,6 +216,8 @@ func (r *yamlReader) value(e *yamlEntry, at, end, col int) int {
 		e = &yamlEntry{}
 	}
 	switch r.src[at] {
+	case '#':
+		return end + 1
 	case '|', '>':
 		return r.blockText(e, at, end, col)
 	case '{', '[':
