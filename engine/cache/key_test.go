@@ -1,6 +1,9 @@
 package cache
 
 import (
+	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -112,6 +115,40 @@ func TestUnsealRefusesDamage(t *testing.T) {
 		bad[i] ^= 0x20
 		if _, err := unseal(bad, "x v1"); err == nil {
 			t.Errorf("a changed byte %d was accepted", i)
+		}
+	}
+}
+
+// Lines are read as strconv reads them, whether quickly or not.
+func TestLinesAreReadAsStrconvDoes(t *testing.T) {
+	t.Parallel()
+	for _, v := range []string{
+		"", "plain", `"`, `\`, `a"b\c`, "ends\n", "\n\n", "tab\there", "\x00\xff\xfe", "ä – 漢", "\u2028", "\x7f\a\r", `\n`, strings.Repeat("x\"\n", 1000),
+	} {
+		text := strconv.Quote(v)
+		l, err := parseLine("name " + text + " " + text)
+		if err != nil || l.name != "name" || !slices.Equal(l.values, []string{v, v}) {
+			t.Errorf("%s is read as %q (%v)", text, l, err)
+		}
+	}
+	for _, text := range []string{`"`, `"a`, `"a\`, `"a\"`, `"a\q"`, `"\`, `a`, `\"`, `"a" b`, `"a\n" "`} {
+		if l, err := parseLine("name " + text); err == nil {
+			t.Errorf("%s is read as %q", text, l)
+		}
+	}
+}
+
+// An entry of a copy of many files: its key names each.
+func BenchmarkParseEntry(b *testing.B) {
+	k := NewKey("copy v1")
+	for i := range 50_000 {
+		k.Line("entry", fmt.Sprintf("f %q 0644 0 0 12345 %q", fmt.Sprintf("src/folder/%d/file-%d.go", i%100, i), strings.Repeat("0123456789abcdef", 4)))
+	}
+	data := Entry{DiffID: "sha256:" + strings.Repeat("ab", 32), KeyText: k.Text()}.text()
+	b.SetBytes(int64(len(data)))
+	for b.Loop() {
+		if e, err := parseEntry(data); err != nil || len(e.KeyText) != len(k.Text()) {
+			b.Fatal(err)
 		}
 	}
 }
