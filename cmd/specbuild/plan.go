@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -116,19 +118,21 @@ func (c *cli) printPlan(comp *compiled, forecast []engine.Forecast, all bool) {
 		said[f.Node] = f
 	}
 	below := newReaches(comp.graph)
+	w := bufio.NewWriter(c.stdout)
 	for _, out := range comp.graph.Outputs {
-		fmt.Fprintln(c.stdout, label(out.Addr))
+		fmt.Fprintln(w, label(out.Addr))
 		for i, img := range out.Images {
-			c.printPlatform(below, said, out, i, img, all)
+			printPlatform(w, below, said, out, i, img, all)
 		}
 	}
-	fmt.Fprintln(c.stdout)
+	fmt.Fprintln(w)
+	_ = w.Flush() // standard output that is gone is met by the next write
 }
 
 // printPlatform lists the steps that one platform's image needs, in the order
 // in which they can run, each with what becomes of it.
-func (c *cli) printPlatform(below reaches, said map[dag.ID]engine.Forecast, out dag.Output, i int, img dag.ID, all bool) {
-	w := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
+func printPlatform(to io.Writer, below reaches, said map[dag.ID]engine.Forecast, out dag.Output, i int, img dag.ID, all bool) {
+	w := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 	cached := 0
 	fmt.Fprintf(w, "  %s\n", out.Platforms[i])
 	for _, id := range below.of(img, out.Tests) {
@@ -152,7 +156,7 @@ func (c *cli) printPlatform(below reaches, said map[dag.ID]engine.Forecast, out 
 	if cached > 0 && !all {
 		fmt.Fprintf(w, "    · %s cached\n", plural(cached, "step"))
 	}
-	_ = w.Flush() // standard output that is gone is met by the next write
+	_ = w.Flush() // what cannot be written is known to the writer below it
 }
 
 // reaches tells what nodes of a graph stand on, without going through the
