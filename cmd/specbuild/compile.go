@@ -20,6 +20,7 @@ import (
 	"github.com/specbuild/specbuild/lower/dag"
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/pin"
+	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/diag/report"
@@ -200,7 +201,12 @@ func (c *cli) lockFor(ctx context.Context, out *compiled, in planner.Input, s *s
 		return lock, ds, nil
 	}
 	// What the rules refuse need not be resolved: registries are not asked.
-	if _, found := planner.Unpinned(ctx, in); found.HasErrors() {
+	early := in
+	early.Judge = func(f rules.Facts) diag.List {
+		f.Pending = true
+		return in.Judge(f)
+	}
+	if _, found := planner.Unpinned(ctx, early); found.HasErrors() {
 		return lock, found, nil
 	}
 	needs, problems := allNeeds(ctx, in, out.elsewhere)

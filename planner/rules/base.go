@@ -195,7 +195,7 @@ func floatingBase(d *docket) {
 // stale, which the planner says.
 func unpinnedBase(d *docket) {
 	for _, b := range d.Bases {
-		if d.Unlocked && !b.Pinned && b.Base.Image.Set && !b.Base.Image.Unknown {
+		if d.unpinned() && !b.Pinned && b.Base.Image.Set && !b.Base.Image.Unknown {
 			d.found(b.Base.Addr, or(b.Base.Image.Range, b.Base.Range), "The base is not pinned",
 				"There is no lock with the digest of %s, so another image may be behind %q tomorrow. Run `specbuild lock` and commit specbuild.lock.",
 				b.Base.Addr.Local(), b.Base.Image.V)

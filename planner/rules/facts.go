@@ -16,6 +16,7 @@ type Facts struct {
 	Bases     []Base           // that instances use, by address
 	Locked    bool             // --locked: what is advice on a desk is an error in CI
 	Unlocked  bool             // there is no lock at all; what a stale one lacks the planner reports itself
+	Pending   bool             // the lock is about to be made: what it will tell is left open
 	Grades    map[string]Grade // what policies say of rules, by id; also those of their own rules
 	Policy    Policy           // what else policies add
 	Aside     func(Aside)      // is told what a waiver or an override sets aside; may be nil
@@ -99,3 +100,6 @@ type Aside struct {
 	Reason   string // as it was given
 	Owner    string // of the waiver
 }
+
+// unpinned reports whether there is no lock, and none about to be made.
+func (f *Facts) unpinned() bool { return f.Unlocked && !f.Pending }

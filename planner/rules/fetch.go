@@ -88,7 +88,7 @@ image "web" {
 // fetched are the contexts that steps take from and that are no folders.
 // Where there is a lock that lacks one, it is stale, which the planner says.
 func (d *docket) fetched() []*spec.Context {
-	if !d.Unlocked {
+	if !d.unpinned() {
 		return nil
 	}
 	used := map[spec.Addr]bool{}
@@ -131,7 +131,7 @@ func unpinnedCommit(d *docket) {
 				c.Addr.Local(), refName(g.Ref.V))
 		}
 	}
-	if !d.Unlocked {
+	if !d.unpinned() {
 		return
 	}
 	for _, m := range d.Spec.Fetched {

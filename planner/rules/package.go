@@ -69,7 +69,7 @@ func unpinnedPackages(d *docket) {
 			case !ok || p.Install.Unknown:
 			case p.Manager != "deb":
 				d.unversioned(inst.Body.Addr, p)
-			case d.Unlocked:
+			case d.unpinned():
 				// One that lacks packages is stale, which the planner says. A
 				// version in `install` pins one package, and none of those that
 				// it needs.

@@ -201,6 +201,7 @@ func finalUser(d *docket) {
 		}
 		at := or(b.Image.RunAs.Range, b.Range)
 		switch uid, known := d.uid(inst); {
+		case !known && d.Pending:
 		case !known:
 			base, _, _, _ := d.base(inst)
 			name := "its base"
