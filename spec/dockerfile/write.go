@@ -75,6 +75,14 @@ func (b *block) setNeeded(name, expr string) *attribute {
 	return a
 }
 
+// has reports whether an attribute is set.
+func (b *block) has(name string) bool {
+	return slices.ContainsFunc(b.items, func(it item) bool {
+		a, ok := it.(*attribute)
+		return ok && a.name == name
+	})
+}
+
 // comment adds a line above the block, once.
 func (b *block) comment(line string) {
 	if !slices.Contains(b.comments, line) {
