@@ -44,9 +44,10 @@ var allowed = map[string][]string{
 	"engine/git":      {},
 	"engine/image":    {"engine", "lower/dag"},
 	"engine/layer":    {},
+	"engine/leak":     {},
 	"engine/local": {
 		"engine", "lower/dag", "spec/diag", "engine/cache", "engine/layer", "engine/source",
-		"engine/deb", "engine/fetch", "engine/git", "engine/image", "engine/sandbox",
+		"engine/leak", "engine/deb", "engine/fetch", "engine/git", "engine/image", "engine/sandbox",
 	},
 	"engine/module":     {},
 	"engine/progress":   {"engine", "lower/dag", "spec/diag"},

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/leak"
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -49,7 +50,11 @@ func (c *cli) printOne(d diag.Diagnostic, files map[string][]byte) {
 
 func (c *cli) printStep(se *engine.StepError, files map[string][]byte) {
 	summary := "A step failed"
-	if strings.HasPrefix(se.Title, "test ") {
+	var leaked *leak.Error
+	switch {
+	case errors.As(se, &leaked):
+		summary = "A secret is in what was built"
+	case strings.HasPrefix(se.Title, "test "):
 		summary = "A test failed"
 	}
 	c.printOne(diag.Diagnostic{

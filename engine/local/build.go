@@ -11,6 +11,7 @@ import (
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/leak"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
 )
@@ -27,9 +28,10 @@ type build struct {
 	nodes      map[dag.ID]*state // fixed when the build is made
 	selections map[dag.ID]*source.Selection
 	remotes    map[dag.ID]*remote // of every Git and HTTP node
-	several    bool               // steps of several platforms: events say which
-	left       atomic.Int64       // nodes that make something and are not done
-	later      sync.WaitGroup     // what no step waits for, and the build does
+	proof      proof
+	several    bool           // steps of several platforms: events say which
+	left       atomic.Int64   // nodes that make something and are not done
+	later      sync.WaitGroup // what no step waits for, and the build does
 }
 
 // state is what is known of a node. The fields after once are written inside
@@ -67,6 +69,7 @@ func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.C
 		n := &g.Nodes[i]
 		s := &state{n: n}
 		b.nodes[n.ID] = s
+		b.proof.declare(n)
 		if isRemote(n.Op) {
 			b.remotes[n.ID] = &remote{}
 		}
@@ -180,7 +183,13 @@ func (b *build) execute(ctx context.Context, s *state, ex executor) (result, err
 	}
 	began := time.Now()
 	b.send(s.n, engine.Event{Kind: engine.Started})
+	if err := b.provenEntry(ctx, cache.Entry{KeyText: ex.text}); err != nil {
+		return result{}, b.failed(s.n, err)
+	}
 	r, err := ex.make(ctx)
+	if err == nil {
+		err = b.provenEntry(ctx, r.entry)
+	}
 	if err != nil {
 		return result{}, b.failed(s.n, err)
 	}
@@ -265,7 +274,12 @@ func (b *build) failed(n *dag.Node, err error) error {
 	if errors.Is(err, context.Canceled) || errors.As(err, &se) {
 		return err
 	}
-	return &engine.StepError{Node: n.ID, Name: n.Meta.Name, Title: n.Meta.Title, Range: n.Meta.Range, Err: err}
+	title := n.Meta.Title
+	var leaked *leak.Error
+	if errors.As(err, &leaked) { // which may be in the step's own text
+		title = newMasker(b.hidden(context.Background())).hide(title)
+	}
+	return &engine.StepError{Node: n.ID, Name: n.Meta.Name, Title: title, Range: n.Meta.Range, Err: err}
 }
 
 // verdict is the error of the whole build: the first cause, with the count of

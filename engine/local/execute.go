@@ -114,7 +114,7 @@ func (b *build) copy(ctx context.Context, s *state, op *dag.Copy) (executor, err
 		if err := from.fetch(ctx, items); err != nil {
 			return result{}, err
 		}
-		r, err := b.seal(items, true)
+		r, err := b.provenSeal(ctx, items, true)
 		if len(r.own) > 0 {
 			r.own[0].sel, r.own[0].when = from.sel, from.when
 		}

@@ -32,7 +32,7 @@ func (b *build) files(ctx context.Context, s *state, op *dag.Files) (executor, e
 	items = dropUnchanged(items, below)
 	k := cache.NewKey("files v1")
 	addItems(k, items)
-	return action(k, func(context.Context) (result, error) { return b.seal(items, true) }), nil
+	return action(k, func(ctx context.Context) (result, error) { return b.provenSeal(ctx, items, true) }), nil
 }
 
 // groups yields stretches of steps of one kind: entries, or accounts.

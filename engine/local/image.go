@@ -30,8 +30,13 @@ func (b *build) image(ctx context.Context, id dag.ID) (engine.Image, error) {
 	for _, l := range chain {
 		img.Layers = append(img.Layers, l)
 	}
-	img.History, err = b.history(ctx, n.Inputs[0])
-	return img, err
+	if img.History, err = b.history(ctx, n.Inputs[0]); err != nil {
+		return engine.Image{}, err
+	}
+	if err := b.provenImage(ctx, img); err != nil {
+		return engine.Image{}, b.failed(n, err)
+	}
+	return img, nil
 }
 
 // history says how each layer came about, from the operations alone, so that

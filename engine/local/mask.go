@@ -1,15 +1,14 @@
 package local
 
 import (
-	"encoding/base64"
-	"encoding/hex"
-	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/specbuild/specbuild/engine/leak"
 )
 
 // masker hides secret values in what a step prints: as they are, and in the
-// encodings in which programs print them by accident.
+// forms that are searched in layers.
 type masker struct {
 	values  []string
 	pending string // may be the beginning of a value
@@ -26,10 +25,10 @@ func newMasker(secrets [][]byte) *masker {
 		if len(s) < shortest {
 			continue
 		}
-		for _, v := range []string{
-			string(s), base64.StdEncoding.EncodeToString(s), base64.RawURLEncoding.EncodeToString(s),
-			url.QueryEscape(string(s)), hex.EncodeToString(s),
-		} {
+		for _, v := range leak.Forms(s) {
+			if len(v) < shortest {
+				continue
+			}
 			m.values = append(m.values, v)
 			m.longest = max(m.longest, len(v))
 		}

@@ -231,6 +231,7 @@ func (m *mounter) secret(ctx context.Context, i int, mt dag.Mount) error {
 	if err != nil {
 		return err
 	}
+	m.b.revealed(m.p.n, s.Addr, value)
 	m.secrets = append(m.secrets, value)
 	if mt.Env != "" {
 		m.env = append(m.env, mt.Env+"="+string(value))

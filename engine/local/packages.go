@@ -58,7 +58,7 @@ func (b *build) packages(ctx context.Context, s *state, op *dag.Packages) (execu
 		if err != nil {
 			return result{}, err
 		}
-		r, err := b.seal(got.Items, true)
+		r, err := b.provenSeal(ctx, got.Items, true)
 		r.entry.Output = notes(got.Warnings)
 		for _, w := range got.Warnings {
 			b.send(s.n, engine.Event{Kind: engine.Note, Text: "warning: " + s.n.Meta.Name + ": " + w})

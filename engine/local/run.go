@@ -158,7 +158,7 @@ func (b *build) runStep(ctx context.Context, p *runPlan) (result, error) {
 		return result{}, err
 	}
 	defer done()
-	out := newOutput(secrets, func(text string) { b.send(p.n, engine.Event{Kind: engine.Output, Text: text}) })
+	out := newOutput(append(b.hidden(ctx), secrets...), func(text string) { b.send(p.n, engine.Event{Kind: engine.Output, Text: text}) })
 	spec.Stdout, spec.Stderr = out, out
 	exit, err := b.o.Sandbox.Run(ctx, spec)
 	text := out.close()
@@ -269,7 +269,7 @@ func (b *build) sealUpper(ctx context.Context, p *runPlan, upper string, stubs [
 	for _, note := range notes {
 		b.send(p.n, engine.Event{Kind: engine.Note, Text: p.n.Meta.Name + ": " + note})
 	}
-	r, err := b.seal(items, false)
+	r, err := b.provenSeal(ctx, items, false)
 	if err != nil || len(r.own) == 0 {
 		return r, err
 	}

@@ -139,7 +139,7 @@ func (b *build) checkCommand(ctx context.Context, n *dag.Node, op *dag.Test, cha
 	if err != nil {
 		return err
 	}
-	both := newOutput(nil, func(text string) { b.send(n, engine.Event{Kind: engine.Output, Text: text}) })
+	both := newOutput(b.hidden(ctx), func(text string) { b.send(n, engine.Event{Kind: engine.Output, Text: text}) })
 	var stdout, stderr bytes.Buffer
 	exit, err := b.o.Sandbox.Run(ctx, sandbox.Spec{
 		Root: sandbox.Root{Lower: dirs, Upper: filepath.Join(scratch, "upper"), Work: filepath.Join(scratch, "work")},
