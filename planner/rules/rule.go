@@ -48,7 +48,7 @@ type Rule struct {
 // after the other.
 func All() []Rule {
 	return slices.Concat(
-		baseRules(), platformRules(), userRules(), secretRules(), packageRules(), fetchRules(),
+		baseRules(), platformRules(), userRules(), secretRules(), packageRules(), fetchRules(), downloadRules(),
 		copyRules(), runRules(), portRules(), publishRules(), waiverRules(),
 	)
 }

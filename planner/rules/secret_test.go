@@ -139,7 +139,7 @@ image "web" {
 // TestNoSecretInMessages is why findings can be printed in a public log.
 func TestNoSecretInMessages(t *testing.T) {
 	t.Parallel()
-	text := "env = { DB_PASSWORD = \"hunter2\", U = \"https://me:hunter2@x.example.com/?token=hunter2\" }\n" + run(`API_KEY=hunter2 curl https://x.example.com/?password=hunter2`)
+	text := "env = { DB_PASSWORD = \"hunter2\", U = \"https://me:hunter2@x.example.com/?token=hunter2\" }\n" + run(`API_KEY=hunter2 curl -f https://x.example.com/?password=hunter2`)
 	ds := (&judgement{}).judge(t, whole(text))
 	if len(ds) != 4 {
 		t.Errorf("%d findings, not 4", len(ds))
