@@ -30,8 +30,17 @@ func downloadRules() []Rule {
 			ID: "fetch-host-allowed", By: ByJudge, Title: "What is fetched comes from a host that the policy allows",
 			Why:    "An organisation that mirrors what it uses wants to know of what comes from elsewhere.",
 			Params: []Param{{Name: "allow", Kind: List, Needed: true, Doc: "hosts, \"*.example.com\" for those below one, or a host with the beginning of a path: github.com/acme/"}},
-			Mend:   "Fetch from one of those hosts, or ask the owners of the policy", Sources: []string{"bx:http.host", "bx:git.host"},
-			check: foreignHosts,
+			Bad: `run {
+  script  = "curl -fsSO https://downloads.example.com/tool-1.4.2.tar.gz"
+  network = "outbound"
+}`,
+			Good: `run {
+  script  = "curl -fsSO https://mirror.example.com/tool-1.4.2.tar.gz"
+  network = "outbound"
+}`,
+			Mend:    "Fetch from one of those hosts, or ask the owners of the policy.",
+			Sources: []string{"bx:http.host", "bx:git.host"},
+			check:   foreignHosts,
 		},
 		tlsRule(),
 		{

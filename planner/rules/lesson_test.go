@@ -14,6 +14,7 @@ import (
 func lessonGrades() map[string]rules.Grade {
 	return map[string]rules.Grade{
 		"base-trusted-registry":  of("allow", "registry.example.com/"),
+		"fetch-host-allowed":     of("allow", "mirror.example.com"),
 		"run-network-declared":   {Set: true},
 		"metadata-required":      of("labels", "org.opencontainers.image.source"),
 		"context-ignore-present": {Limits: map[string]int64{"size": 1}},

@@ -39,7 +39,7 @@ image "web" {
 			Sources: []string{"DL3008", "DL3018", "DL3033", "DL3037", "DL3041", "KICS apt_get_install_pin_version_not_defined"},
 			check:   unpinnedPackages,
 		},
-	}, languagePackageRules(), packageScriptRules(), []Rule{
+	}, languagePackageRules(), packageScriptRules(), []Rule{devToolRule()}, []Rule{
 		{
 			ID: "packages-repo-trusted", By: ByLanguage, Title: "An archive that is not the distribution's own comes with its key",
 			Why: "What is installed is what a key has signed, wherever it was fetched from. The keys of Debian's archives are built in.",

@@ -48,7 +48,7 @@ type Rule struct {
 // after the other.
 func All() []Rule {
 	return slices.Concat(
-		baseRules(), platformRules(), userRules(), secretRules(), packageRules(), fetchRules(), downloadRules(),
+		baseRules(), platformRules(), userRules(), secretRules(), []Rule{persistRule()}, packageRules(), fetchRules(), downloadRules(),
 		copyRules(), runRules(), portRules(), publishRules(), waiverRules(),
 	)
 }
