@@ -228,6 +228,9 @@ func (s *script) adopt(inner *script, at span) {
 
 // fed are the commands whose output is part of a word: $(curl …), <(curl …).
 func fed(w *syntax.Word) []string {
+	if w.Lit() != "" {
+		return nil
+	}
 	var out []string
 	syntax.Walk(w, func(node syntax.Node) bool {
 		if c, ok := node.(*syntax.CallExpr); ok && len(c.Args) > 0 {
