@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +61,7 @@ func (c *cli) importBake(file string, f *importFlags) error {
 		return fmt.Errorf("find the bake file's folder: %w", err)
 	}
 	result, ds := bake.Import(filepath.ToSlash(file), data, bake.Options{
-		Root: os.DirFS(root), Dir: filepath.ToSlash(below), Workspace: workspace,
+		Root: os.DirFS(root), Dir: filepath.ToSlash(below), Workspace: workspace, Today: time.Now(),
 	})
 	if ds.HasErrors() {
 		if err := diag.WriteText(c.stderr, ds, result.Sources, c.textOptions()); err != nil {

@@ -19,6 +19,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/dockerfile"
@@ -35,6 +36,9 @@ type Options struct {
 	// Workspace is true where Root has a specbuild.hcl already: then none is
 	// written, and what several folders share is written into each.
 	Workspace bool
+	// Today is the day of the import, which waivers count from; at zero there
+	// are none (dockerfile.Options).
+	Today time.Time
 }
 
 // Result is the specs and what was not taken over one to one.

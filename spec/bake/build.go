@@ -36,7 +36,7 @@ func (im *importer) build(p *piece) {
 		t.module = m
 	}
 	g := &given{im: im, piece: p, recipe: r, module: m, rename: map[string]string{}, swaps: map[string]string{}, values: map[string]string{}, refs: map[string]*reference{}, later: map[string]func() string{}}
-	opts := dockerfile.Options{Target: p.first().str("target", ""), Image: p.label}
+	opts := dockerfile.Options{Target: p.first().str("target", ""), Image: p.label, Today: im.opts.Today}
 	opts.Args = g.args()
 	opts.Contexts = g.contexts()
 	if r.elsewhere == "" {
