@@ -56,7 +56,7 @@ waiver {
 ` + "```" + `
 
 What the *language* or the *planner* keeps cannot be said, or has no plan: there is nothing to set aside. What the *lock* keeps is told
-by ` + "`specbuild lock`" + `, which asks registries.
+by ` + "`specbuild lock`" + `, which asks registries; what the *build* keeps, by ` + "`apply`" + `, as a step that failed.
 
 | rule | finding | kept by | what it asks |
 |---|---|---|---|

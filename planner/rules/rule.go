@@ -21,6 +21,7 @@ const (
 	ByLanguage Keeper = "language" // spec, since it cannot be said or has no value
 	ByPlanner  Keeper = "planner"  // where references, users and files are resolved
 	ByLock     Keeper = "lock"     // `specbuild lock`, which asks registries
+	ByBuild    Keeper = "build"    // the engine, which looks at what it makes
 	ByPolicy   Keeper = "policy"   // an organisation's policy, whose own rule it is
 )
 

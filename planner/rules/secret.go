@@ -77,6 +77,12 @@ image "web" {
 			Sources: []string{"CIS-4.10", "CIS-DI-0010", "DS-0031"},
 			check:   secretFiles,
 		},
+		{
+			ID: "secret-value-in-output", By: ByBuild, Title: "No secret's value is in what a build makes",
+			Why:     "A layer is copied to every registry and machine that runs the image, and a token in it is everybody's. Layers, configuration, history and logs are searched while they are made, in many forms and in archives; a hit ends the build before anything is published.",
+			Mend:    "Let the step use the secret from its mount without writing it, or write below a `tmpfs` mount.",
+			Sources: []string{"CIS-4.10"},
+		},
 	}
 }
 
