@@ -1,0 +1,7 @@
+module "site" {
+  source  = "//templates/static-site"
+  targets = ["site"]
+
+  name = "careers"
+  src  = context.default
+}
