@@ -150,11 +150,18 @@ func alone(path string) error {
 	return os.WriteFile(path, nil, 0o600)
 }
 
-// running is false for one that was killed and not waited for yet, too.
+// running is false for one that was killed, too: its locks go before it does,
+// and until it is waited for there is a zombie.
 func running(pid int) bool {
+	const exiting = 0x4 // PF_EXITING of the kernel's include/linux/sched.h
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, state, ok := strings.Cut(string(data), ") ")
-	return err == nil && ok && state[0] != 'Z' && state[0] != 'X'
+	_, rest, ok := strings.Cut(string(data), ") ")
+	if err != nil || !ok {
+		return false
+	}
+	fields := strings.Fields(rest) // from the third on: state … flags is the ninth (proc_pid_stat(5))
+	flags, err := strconv.ParseUint(fields[6], 10, 64)
+	return err == nil && fields[0] != "Z" && fields[0] != "X" && flags&exiting == 0
 }
 
 func hammerPrune(s *Store, n int) error {

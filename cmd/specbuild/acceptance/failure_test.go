@@ -26,7 +26,7 @@ func TestAFailedStepIsToldWhole(t *testing.T) {
 	t.Parallel()
 	p := newShellProject(t, onShell(`
   run {
-    command = ["/bin/sh", "-c", "for i in $(busybox seq 1 50); do echo out $i; echo err $i >&2; done; exit 7"]
+    command = ["/bin/sh", "-euc", "for i in $(busybox seq 1 50); do echo out $i; echo err $i >&2; done; exit 7"]
   }
   run {
     script = "echo second"
@@ -37,7 +37,7 @@ func TestAFailedStepIsToldWhole(t *testing.T) {
 	r := p.fails(1, says("A step failed", "image.hcl:17", "exit status 7", "image.app"), "apply", "-o", "oci:out")
 
 	// The command, so that a shell takes it; then the output in one piece.
-	_, after, ok := strings.Cut(r.stderr, "\n$ /bin/sh -c 'for i in $(busybox seq 1 50); do echo out $i; echo err $i >&2; done; exit 7'\n")
+	_, after, ok := strings.Cut(r.stderr, "\n$ /bin/sh -euc 'for i in $(busybox seq 1 50); do echo out $i; echo err $i >&2; done; exit 7'\n")
 	if !ok {
 		t.Fatalf("the command is not there:\n%s", r.stderr)
 	}
@@ -111,7 +111,8 @@ image "app" {
   from = stage.shell
   run {
     script = <<-EOT
-      test "$TOKEN" = $(echo ZW52LXMzY3IzdC00NzEx | busybox base64 -d)
+      set -o pipefail
+      test "$(echo -n "$TOKEN" | busybox md5sum)" = "23bdcc89eb0697ef62d5a21b7ba1b154  -"
       busybox cat /run/secrets/file | busybox md5sum > /sum
       test "$(busybox stat -c '%a %u' /run/secrets/file)" = "400 0"
       busybox cat /elsewhere | busybox md5sum >> /sum
@@ -209,7 +210,7 @@ func TestAMemoryLimitEndsAStep(t *testing.T) {
 	t.Parallel()
 	p := newShellProject(t, onShell(`
   run {
-    script = "busybox head -c 200m /dev/zero | busybox tail -c 200m > /dev/null"
+    script = "set -o pipefail; busybox head -c 200m /dev/zero | busybox tail -c 200m > /dev/null"
     resources {
       memory = "32MiB"
     }
@@ -224,7 +225,7 @@ func TestAMemoryLimitEndsAStep(t *testing.T) {
 	// The same step within its limit.
 	p.write(onShell(`
   run {
-    script = "busybox head -c 2m /dev/zero | busybox tail -c 2m > /dev/null"
+    script = "set -o pipefail; busybox head -c 2m /dev/zero | busybox tail -c 2m > /dev/null"
     resources {
       memory = "64MiB"
     }

@@ -32,7 +32,7 @@ stage "left" {
 stage "right" {
   from = stage.shell
   run {
-    script    = "busybox seq 1 30000 | busybox sort > /right"
+    script    = "set -o pipefail; busybox seq 1 30000 | busybox sort > /right"
     resources { 
       memory = "256MiB"
       pids   = 64
