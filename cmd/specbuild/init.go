@@ -127,7 +127,7 @@ func (c *cli) writeNew(ctx context.Context, file string, text []byte, force bool
 		if e.Name() == filepath.Base(file) && force {
 			continue
 		}
-		if e.Name() != "specbuild.hcl" && !strings.HasSuffix(e.Name(), ".policy.hcl") && format.Knows(e.Name()) {
+		if e.Name() != "specbuild.hcl" && !ofPolicy(e.Name()) && format.Knows(e.Name()) {
 			if e.Name() == filepath.Base(file) {
 				return fmt.Errorf("%s is there already; --force replaces it", file)
 			}

@@ -21,6 +21,11 @@ import (
 // policyName is how a policy file ends.
 const policyName = ".policy.hcl"
 
+// ofPolicy is false for a file that could be a spec.
+func ofPolicy(name string) bool {
+	return strings.HasSuffix(name, policyName) || strings.HasSuffix(name, policyTestName)
+}
+
 // machinePolicies is where a machine's own policies are: no flag, variable or
 // spec leads around them, and only root writes there.
 const machinePolicies = "/etc/specbuild"

@@ -20,14 +20,14 @@ import (
 )
 
 // Knows reports whether a file is one of the language's by its name alone:
-// image.hcl, NAME.image.hcl, the same with .yaml, specbuild.hcl or
-// NAME.policy.hcl.
+// image.hcl, NAME.image.hcl, the same with .yaml, specbuild.hcl,
+// NAME.policy.hcl or NAME.policytest.hcl.
 func Knows(base string) bool {
 	switch base {
 	case "image.hcl", "image.yaml", "specbuild.hcl":
 		return true
 	}
-	for _, suffix := range []string{".image.hcl", ".image.yaml", ".policy.hcl"} {
+	for _, suffix := range []string{".image.hcl", ".image.yaml", ".policy.hcl", ".policytest.hcl"} {
 		if strings.HasSuffix(base, suffix) && base != suffix {
 			return true
 		}

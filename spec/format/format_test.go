@@ -143,7 +143,7 @@ func TestSpecsOfTheRepository(t *testing.T) {
 func TestKnows(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]bool{
-		"image.hcl": true, "web.image.hcl": true, "image.yaml": true, "web.image.yaml": true, "specbuild.hcl": true, "acme.policy.hcl": true,
+		"image.hcl": true, "web.image.hcl": true, "image.yaml": true, "web.image.yaml": true, "specbuild.hcl": true, "acme.policy.hcl": true, "acme.policytest.hcl": true,
 		".image.hcl": false, ".policy.hcl": false, "image.yml": false, "other.hcl": false, "docker-compose.yaml": false, "specbuild.lock": false, "myimage.hcl": false,
 	} {
 		if Knows(name) != want {

@@ -55,7 +55,7 @@ test "what a template says of its user holds" {
         labels = { "com.example.shop.team" = "web" }
       }
     EOT
-    "service/image.hcl" = <<-EOT
+    "service/image.hcl"  = <<-EOT
       module "app" {
         source = "//template"
       }
@@ -65,7 +65,7 @@ test "what a template says of its user holds" {
         labels = { "com.example.shop.team" = "web" }
       }
     EOT
-    "specbuild.hcl" = <<-EOT
+    "specbuild.hcl"      = <<-EOT
       workspace {
         members = ["service"]
       }
