@@ -55,6 +55,7 @@ func (p *planner) need(addr spec.Addr, platform spec.Platform, at diag.Range, fa
 		return nil, "", "", false
 	}
 	n := pin.BaseNeed{Key: key, Ref: ref, Digest: b.Digest.V, Names: []string{addr.Name}, Range: b.Range}
+	n.Signed = !b.Layout.Set && p.in.Signed != nil && p.in.Signed(key)
 	if facts {
 		n.Platforms = []string{platform.String()}
 	}

@@ -41,8 +41,16 @@ func (p *planner) baseFacts(b *spec.Base) rules.Base {
 	if err != nil {
 		return out
 	}
+	out.Name = key
 	have, ok := p.in.Lock.Bases[key]
 	out.Pinned = out.Pinned || ok
+	out.Digest = have.Digest
+	if len(have.Signed.Signatures) > 0 {
+		out.Unlinked = have.Linked()
+	}
+	for _, s := range have.Signed.Signatures {
+		out.Signatures = append(out.Signatures, rules.Signature{Payload: []byte(s.Payload), Signature: s.Bytes()})
+	}
 	for _, name := range slices.Sorted(maps.Keys(have.Manifests)) {
 		out.Platforms = append(out.Platforms, platformOf(name))
 	}

@@ -34,6 +34,10 @@ type Input struct {
 	CanRun func(platform string) error
 	// Mirrors gives the URLs of one source of an archive (pin.Package.Source).
 	Mirrors func(repo pin.Repo, source string) []string
+	// Signed reports whether policies ask for the signatures of a base of this
+	// name, as the lock has it: then they are needed of the lock. Without it
+	// none are.
+	Signed func(name string) bool
 	// Judge applies rules to what was found.
 	Judge func(rules.Facts) diag.List
 }

@@ -174,6 +174,7 @@ func (c *cli) compileSpec(ctx context.Context, out *compiled, s *specFlags, w *w
 		return ds, err
 	}
 	out.judges = judges
+	in.Signed = judges.set.Signed
 	in.Judge, in.Allow = judges.judge, slices.Concat(in.Allow, judges.set.Grants())
 	lock, more, err := c.lockFor(ctx, out, in, s, w, write)
 	if ds = append(ds, more...); err != nil || ds.HasErrors() {

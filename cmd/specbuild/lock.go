@@ -41,6 +41,7 @@ anew; --upgrade alone asks for all of it.`,
 	fl := cmd.Flags()
 	fl.StringSlice("upgrade", nil, "ask anew: for everything, or for the names given")
 	fl.Lookup("upgrade").NoOptDefVal = upgradeAll
+	fl.StringArrayVar(&f.policies, "policy", nil, "lock what this policy asks for as well: a file or folder, oci://… or git::…; may be repeated")
 	fl.BoolVar(&f.json, "json", false, "print the changes as JSON")
 	return cmd
 }
@@ -86,7 +87,16 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	}
 	lock, _, more := readLock(sp.Root)
 	ds = append(ds, more...)
-	needs, more := allNeeds(ctx, w.input(sp, &f.specFlags), c.reader(ctx, args, &f.specFlags))
+	judges, more, err := c.judges(ctx, sp, &f.specFlags, true) // they may ask for signatures
+	if err != nil {
+		return err
+	}
+	if ds = append(ds, more...); ds.HasErrors() {
+		return c.report(ds, sp)
+	}
+	in := w.input(sp, &f.specFlags)
+	in.Signed = judges.set.Signed
+	needs, more := allNeeds(ctx, in, c.reader(ctx, args, &f.specFlags))
 	ds = append(ds, more...)
 	if ds.HasErrors() {
 		return c.report(ds, sp)
@@ -96,6 +106,7 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	ds = append(ds, more...)
 	if !ds.HasErrors() {
 		ds = append(ds, w.outdated(ctx, lock, updated, needs)...)
+		ds = append(ds, unsigned(updated, needs)...)
 	}
 	if err := c.report(ds, sp); err != nil {
 		return err
@@ -177,6 +188,21 @@ func (w *world) outdated(ctx context.Context, before, after pin.Lock, needs pin.
 		}
 		for _, name := range n.Names {
 			ds = append(ds, rules.Outdated(spec.Addr{Module: "//", Kind: spec.KindBase, Name: name}, had.Digest, now.Digest, n.Range)...)
+		}
+	}
+	return ds
+}
+
+// unsigned are the bases that policies want signed, and that are not.
+func unsigned(lock pin.Lock, needs pin.Needs) diag.List {
+	var ds diag.List
+	for _, n := range needs.Bases {
+		b := lock.Bases[n.Key]
+		if !n.Signed || len(b.Signed.Signatures) > 0 {
+			continue
+		}
+		for _, name := range n.Names {
+			ds = append(ds, rules.Unsigned(spec.Addr{Module: "//", Kind: spec.KindBase, Name: name}, n.Key, b.Digest, n.Range))
 		}
 	}
 	return ds

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"os"
@@ -135,6 +136,22 @@ func (b *baseResolver) Facts(ctx context.Context, ref, digest string) (pin.Facts
 		return pin.Facts{}, err
 	}
 	return pin.NewFacts(base.Config, layers, tree, keep["etc/passwd"], keep["etc/group"])
+}
+
+// Signed reads what is signed of a base, and the index that ties its
+// manifests to the digest that is signed.
+func (b *baseResolver) Signed(ctx context.Context, ref, digest string) (pin.Signed, error) {
+	found, err := b.registry.Signatures(ctx, ref, digest)
+	if err != nil || len(found) == 0 {
+		return pin.Signed{}, err
+	}
+	var out pin.Signed
+	for _, s := range found {
+		out.Signatures = append(out.Signatures, pin.Signature{Payload: string(s.Payload), Signature: base64.StdEncoding.EncodeToString(s.Signature)})
+	}
+	index, err := b.registry.RawManifest(ctx, ref, digest)
+	out.Index = string(index)
+	return out, err
 }
 
 func (b *baseResolver) tableOf(ctx context.Context, ref string, l image.BaseLayer, keep map[string][]byte) (*layer.TOC, error) {

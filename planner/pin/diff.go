@@ -48,6 +48,9 @@ func (l Lock) summary() map[string]string {
 	out := map[string]string{}
 	for key, b := range l.Bases {
 		out[kindBase+" "+key] = b.Digest
+		if len(b.Signed.Signatures) > 0 {
+			out[kindBase+" "+key+" signed"] = b.Signed.fingerprints()
+		}
 		for p := range b.Facts {
 			out[kindBase+" "+key+" "+p] = b.Manifests[p]
 		}

@@ -82,6 +82,7 @@ func (w *writer) base(key string, b Base) {
 	for p, d := range b.Manifests {
 		w.line(kindBase, key, p, "manifest", d)
 	}
+	w.signed(key, b.Signed)
 	for p, f := range b.Facts {
 		w.line(kindBase, key, p, "config", f.Config)
 		w.line(kindBase, key, p, "user", strconv.Itoa(f.UID), strconv.Itoa(f.GID))

@@ -30,6 +30,7 @@ type Base struct {
 	MediaType string            // of what Digest names
 	Manifests map[string]string // digest of the manifest for each linux platform of the index
 	Facts     map[string]Facts  // for the platforms in use
+	Signed    Signed            // empty but where a policy asks for signatures
 }
 
 // Repository is what is known of a package archive.
@@ -150,6 +151,7 @@ func (l Lock) clone() Lock {
 	for k, b := range l.Bases {
 		b.Manifests = maps.Clone(b.Manifests)
 		b.Facts = maps.Clone(b.Facts)
+		b.Signed.Signatures = slices.Clone(b.Signed.Signatures)
 		out.Bases[k] = b
 	}
 	for k, r := range l.Repositories {

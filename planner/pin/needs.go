@@ -32,6 +32,7 @@ type BaseNeed struct {
 	Digest    string     // that the spec pins, or ""
 	Names     []string   // of the base blocks, for --upgrade
 	Platforms []string   // whose facts are needed; a copy needs the digest alone
+	Signed    bool       // a policy asks for its signatures
 	Range     diag.Range // of the first block that asks
 }
 
@@ -116,6 +117,7 @@ func (n *Needs) AddBase(b BaseNeed) {
 	}
 	n.Bases[i].Platforms = union(n.Bases[i].Platforms, b.Platforms)
 	n.Bases[i].Names = union(n.Bases[i].Names, b.Names)
+	n.Bases[i].Signed = n.Bases[i].Signed || b.Signed
 }
 
 // AddClosure adds a closure, unless it is there.
@@ -215,6 +217,9 @@ func (l Lock) Only(n Needs) Lock {
 				}
 			}
 			b.Facts = facts
+			if !need.Signed {
+				b.Signed = Signed{}
+			}
 			out.Bases[need.Key] = b
 		}
 	}

@@ -27,6 +27,10 @@ func (p *parser) base(key, platform, what string, v []string) {
 		d := b.Manifests[platform]
 		p.set(&d, p.digest(v[0]))
 		b.Manifests[platform] = d
+	case "signature":
+		place(p, &b.Signed.Signatures, v[0], Signature{Payload: v[1], Signature: v[2]})
+	case "content":
+		p.set(&b.Signed.Index, v[0])
 	default:
 		f := b.Facts[platform]
 		p.fact(&f, what, v)
@@ -37,10 +41,12 @@ func (p *parser) base(key, platform, what string, v []string) {
 // factValues is the number of values of a fact; 0 is an unknown one.
 func factValues(what string) int {
 	switch what {
-	case "manifest", "config", "passwd", "group":
+	case "manifest", "content", "config", "passwd", "group":
 		return 1
 	case "index", "user", "shape":
 		return 2
+	case "signature":
+		return 3
 	case "layer":
 		return 5
 	}
@@ -88,6 +94,9 @@ func place[T comparable](p *parser, s *[]T, number string, v T) {
 func (p *parser) checkBase(key string, b *Base) {
 	if b.Digest == "" || len(b.Manifests) == 0 {
 		p.fail("or above it, the base %s has facts but no %s", key, missing(b))
+	}
+	if slices.Contains(b.Signed.Signatures, Signature{}) {
+		p.fail("or above it, the base %s lacks one of its numbered signatures", key)
 	}
 	for _, platform := range slices.Sorted(maps.Keys(b.Facts)) {
 		f := b.Facts[platform]

@@ -165,6 +165,7 @@ type world struct {
 	err   error
 	asked map[string]int
 	names []string // packages of every answer
+	signs Signed
 }
 
 func (w *world) count(what string) {
@@ -184,6 +185,11 @@ func (w *world) Resolve(context.Context, string) (Index, error) {
 func (w *world) Facts(_ context.Context, _, d string) (Facts, error) {
 	w.count("facts")
 	return Facts{Config: `{"os":"linux"}`, Passwd: d}, w.err
+}
+
+func (w *world) Signed(context.Context, string, string) (Signed, error) {
+	w.count("signed")
+	return w.signs, w.err
 }
 
 type archive struct{ *world }

@@ -26,6 +26,9 @@ type Registry interface {
 	Resolve(ctx context.Context, ref string) (Index, error)
 	// Facts reads the base of one platform, its layers too.
 	Facts(ctx context.Context, ref, digest string) (Facts, error)
+	// Signed finds the signatures of the image of a digest, which is what
+	// Resolve has said. That there are none is no error.
+	Signed(ctx context.Context, ref, digest string) (Signed, error)
 }
 
 // Packages answers what a request of packages brings.
@@ -195,7 +198,8 @@ func (u *updater) base(ctx context.Context, n BaseNeed) error {
 	u.mu.Unlock()
 	anew := !ok || u.upgrade.base(n)
 	lacks := slices.ContainsFunc(n.Platforms, func(p string) bool { _, have := b.Facts[p]; return !have })
-	if !anew && !lacks {
+	unsigned := n.Signed && (anew || len(b.Signed.Signatures) == 0) // somebody may have signed it since
+	if !anew && !lacks && !unsigned {
 		return nil
 	}
 	if u.resolvers.Registry == nil {
@@ -211,6 +215,26 @@ func (u *updater) base(ctx context.Context, n BaseNeed) error {
 		}
 		b = rolled(b, now)
 	}
+	if err := u.facts(ctx, n, &b); err != nil {
+		return err
+	}
+	if unsigned {
+		signed, err := u.resolvers.Registry.Signed(ctx, n.Ref, b.Digest)
+		if err != nil {
+			return fmt.Errorf("read the signatures: %w", err)
+		}
+		if b.Signed = signed.sorted(); b.single() {
+			b.Signed.Index = ""
+		}
+	}
+	u.mu.Lock()
+	u.lock.Bases[n.Key] = b
+	u.mu.Unlock()
+	return nil
+}
+
+// facts reads those of the platforms that are needed and not known.
+func (u *updater) facts(ctx context.Context, n BaseNeed, b *Base) error {
 	facts := map[string]Facts{}
 	for p, f := range b.Facts {
 		facts[p] = f
@@ -227,16 +251,16 @@ func (u *updater) base(ctx context.Context, n BaseNeed) error {
 		facts[p] = f
 	}
 	b.Facts = facts
-	u.mu.Lock()
-	u.lock.Bases[n.Key] = b
-	u.mu.Unlock()
 	return nil
 }
 
 // rolled is the base as it is now, with the facts of manifests that are the
-// same as before.
+// same as before, and the signatures of the same digest.
 func rolled(old Base, now Index) Base {
 	b := Base{Digest: now.Digest, MediaType: now.MediaType, Manifests: now.Manifests, Facts: map[string]Facts{}}
+	if old.Digest == now.Digest {
+		b.Signed = old.Signed
+	}
 	for p, f := range old.Facts {
 		if old.Manifests[p] == now.Manifests[p] {
 			b.Facts[p] = f

@@ -67,8 +67,28 @@ func Read(files []File, version string) (*Set, diag.List) {
 			ds = append(ds, s.grade(p, g, builtin)...)
 		}
 	}
-	return s, ds
+	return s, append(ds, s.idle(builtin)...)
 }
+
+// idle reports rules that are graded and have nothing to judge by: they look
+// like rules that are kept.
+func (s *Set) idle(builtin map[string]rules.Rule) diag.List {
+	var ds diag.List
+	for _, id := range slices.Sorted(maps.Keys(s.grades)) {
+		g := s.grades[id]
+		for _, p := range builtin[id].Params {
+			_, list := g.Lists[p.Name]
+			_, limit := g.Limits[p.Name]
+			if g.Set && !g.Off && p.Needed && !list && !limit {
+				ds.Errorf(g.Range, "Nothing to judge by", "%s judges by %s, which no policy gives: %s. Write %s = { severity = \"error\", %s = [\"…\"] }.", id, p.Name, p.Doc, strconv.Quote(id), p.Name)
+			}
+		}
+	}
+	return ds
+}
+
+// Signed reports whether a base of this name (rules.Base.Name) must be signed.
+func (s *Set) Signed(name string) bool { return rules.AsksSigned(s.grades, name) }
 
 // declare takes a policy's own rules, each with the grade that its
 // enforcement gives it.
@@ -151,9 +171,12 @@ func parameter(g *rules.Grade, rule rules.Rule, p spec.PolicyParam) diag.List {
 			continue
 		}
 		switch has.Kind {
-		case rules.List:
-			if g.Lists[p.Name] = p.List; p.List == nil {
+		case rules.List, rules.Keys:
+			g.Lists[p.Name] = p.List
+			if p.List == nil {
 				ds.Errorf(p.Range, "Invalid value", "%s is a list of texts: %s = [\"…\"].", p.Name, p.Name)
+			} else if err := rules.CheckKeys(p.List); has.Kind == rules.Keys && err != nil {
+				ds.Errorf(p.Range, "Invalid value", "%s: %v.", p.Name, err)
 			}
 		default:
 			n, err := limit(has.Kind, p.Text)
@@ -203,7 +226,7 @@ func conflict(before, next rules.Grade, g spec.PolicyGrade) diag.List {
 	for _, p := range g.Params {
 		list, both := before.Lists[p.Name]
 		n, number := before.Limits[p.Name]
-		if both && !slices.Equal(list, next.Lists[p.Name]) || number && n != next.Limits[p.Name] {
+		if both && p.List != nil && !slices.Equal(list, next.Lists[p.Name]) || number && n != next.Limits[p.Name] {
 			ds.Errorf(p.Range, "Two policies differ", "%s of %s is given by two policies, and not alike. Leave it to one of them.", p.Name, g.Rule)
 			ds[len(ds)-1].Notes = []diag.Note{{Message: "The rule is graded here as well.", Range: before.Range}}
 		}

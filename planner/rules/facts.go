@@ -64,9 +64,14 @@ type Unmatched struct {
 // Base is what the lock knows of a base.
 type Base struct {
 	Base      *spec.Base
+	Name      string              // in full, as the lock has it; a layout's is "layout:" and its folder below the root
 	Pinned    bool                // its digest is in the spec or the lock
+	Digest    string              // of its index, or of its manifest where there is no index; "" when the lock does not know it
 	Platforms []spec.Platform     // of its index, linux only; none when the lock does not know it
 	Configs   map[string]BaseInfo // by platform; only those that an instance uses
+
+	Signatures []Signature // that the lock has of Digest, not verified
+	Unlinked   error       // why what is built on is not known to be what Digest stands for; only where there are signatures
 }
 
 // BaseInfo is a base's configuration on one platform.

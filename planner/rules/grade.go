@@ -26,6 +26,7 @@ type Kind string
 // The kinds. The unit is what Grade.Limits holds.
 const (
 	List     Kind = "list"     // of strings
+	Keys     Kind = "keys"     // a list of public keys in PEM
 	Count    Kind = "count"    // a number, 0 or more
 	Bytes    Kind = "size"     // "30MiB", in bytes
 	Duration Kind = "duration" // "90d" or "12h", in seconds

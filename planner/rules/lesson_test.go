@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -13,11 +14,12 @@ import (
 // on.
 func lessonGrades() map[string]rules.Grade {
 	return map[string]rules.Grade{
-		"base-trusted-registry":  of("allow", "registry.example.com/"),
-		"fetch-host-allowed":     of("allow", "mirror.example.com"),
-		"run-network-declared":   {Set: true},
-		"metadata-required":      of("labels", "org.opencontainers.image.source"),
-		"context-ignore-present": {Limits: map[string]int64{"size": 1}},
+		"base-trusted-registry":   of("allow", "registry.example.com/"),
+		"base-signature-verified": of("keys", trusted().public),
+		"fetch-host-allowed":      of("allow", "mirror.example.com"),
+		"run-network-declared":    {Set: true},
+		"metadata-required":       of("labels", "org.opencontainers.image.source"),
+		"context-ignore-present":  {Limits: map[string]int64{"size": 1}},
 	}
 }
 
@@ -73,6 +75,7 @@ func lesson(t *testing.T, r rules.Rule, text string) diag.List {
 			"package.json": "{}", "package-lock.json": "{}", "requirements.txt": "x", "go.mod": "module x", "install.sh": "true",
 		},
 	}
+	j.signed = map[string]func(*pin.Base){"signed": trusted().sign}
 	unlocked := []string{"base-digest-pinned", "fetch-checksum", "git-commit-pinned"}
 	j.unlocked = slices.Contains(unlocked, r.ID)
 	return j.judge(t, whole(text))

@@ -41,19 +41,12 @@ const simpleSigningType = "cosign container image signature"
 // key cannot be read, which is never passed over: a misspelt one would let
 // nothing, or with others beside it too little, be wrong.
 func Signed(digest string, signatures []Signature, keys []string) error {
-	var public []crypto.PublicKey
-	for i, text := range keys {
-		key, err := publicKey(text)
-		if err != nil {
-			return fmt.Errorf("key %d: %w", i+1, err)
-		}
-		public = append(public, key)
-	}
-	if len(public) == 0 {
-		return errors.New("there is no key to judge by")
+	public, err := publicKeys(keys)
+	if err != nil {
+		return err
 	}
 	if len(signatures) == 0 {
-		return errors.New("it has no signature")
+		return errors.New("there is no signature")
 	}
 	reason := errors.New("none of the keys has signed it")
 	for _, s := range signatures {
@@ -71,6 +64,27 @@ func Signed(digest string, signatures []Signature, keys []string) error {
 		}
 	}
 	return reason
+}
+
+// CheckKeys says which of the keys of a policy cannot be judged by, and why.
+func CheckKeys(keys []string) error {
+	_, err := publicKeys(keys)
+	return err
+}
+
+func publicKeys(keys []string) ([]crypto.PublicKey, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("there is no key to judge by")
+	}
+	var out []crypto.PublicKey
+	for i, text := range keys {
+		key, err := publicKey(text)
+		if err != nil {
+			return nil, fmt.Errorf("key %d: %w", i+1, err)
+		}
+		out = append(out, key)
+	}
+	return out, nil
 }
 
 func publicKey(text string) (crypto.PublicKey, error) {

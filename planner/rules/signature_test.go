@@ -85,7 +85,7 @@ func TestSigned(t *testing.T) {
 				"by another key":          {[]rules.Signature{foreign}, []string{public}, "none of the keys"},
 				"a changed payload":       {[]rules.Signature{changed}, []string{public}, "none of the keys"},
 				"a cut signature":         {[]rules.Signature{cut}, []string{public}, "none of the keys"},
-				"no signature":            {nil, []string{public}, "no signature"},
+				"no signature":            {nil, []string{public}, "there is no signature"},
 				"an empty one":            {[]rules.Signature{{}}, []string{public}, "none of the keys"},
 				"another image":           {[]rules.Signature{sign(t, key, payload(digest('b')))}, []string{public}, "another image"},
 				"something else":          {[]rules.Signature{sign(t, key, `{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":"`+digest('a')+`"}}}`)}, []string{public}, "no image"},

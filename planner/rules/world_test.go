@@ -29,7 +29,8 @@ type judgement struct {
 	only     []string          // platforms that bases have; none is amd64 and arm64
 	files    map[string]string // beside image.hcl
 	grades   map[string]rules.Grade
-	plan     *planner.Plan // what came out
+	signed   map[string]func(*pin.Base) // how bases of a name are signed; they get an index then
+	plan     *planner.Plan              // what came out
 }
 
 // bases are what the lock knows of the images that cases name.
@@ -41,6 +42,7 @@ var bases = map[string]pin.Facts{
 	"onbuild": {Config: `{"config":{"User":"1000","OnBuild":["COPY . /app","RUN make"]}}`, UID: 1000, GID: 1000},
 	"ssh":     {Config: `{"config":{"User":"1000","ExposedPorts":{"22/tcp":{},"8022/tcp":{}}}}`, UID: 1000, GID: 1000},
 	"healthy": {Config: `{"config":{"User":"1000","Healthcheck":{"Test":["NONE"]}}}`, UID: 1000, GID: 1000},
+	"signed":  {Config: `{"config":{"User":"1000"}}`, UID: 1000, GID: 1000},
 	"web":     {Config: `{"config":{"User":"1000","ExposedPorts":{"80/tcp":{}}}}`, UID: 1000, GID: 1000},
 }
 
@@ -110,6 +112,10 @@ func (j *judgement) lock(needs pin.Needs) pin.Lock {
 		for i, p := range platforms {
 			b.Manifests[p], b.Facts[p] = digest(byte('b'+i)), bases[name]
 		}
+		if sign := j.signed[name]; sign != nil {
+			b = linked(b)
+			sign(&b)
+		}
 		out.Bases[n.Key] = b
 	}
 	for _, n := range needs.Git {
@@ -152,7 +158,8 @@ type cases struct {
 	release      diag.Severity // with it
 	unlocked     bool
 	grade        rules.Grade // of the rule
-	also         []string    // rules that have something to say as well
+	signed       map[string]func(*pin.Base)
+	also         []string // rules that have something to say as well
 }
 
 // whole makes a spec of a case: what has no image stands in one.
@@ -202,7 +209,7 @@ func (c cases) run(t *testing.T, rule string) {
 			t.Run(fmt.Sprintf("fires %d locked %v", i, locked), func(t *testing.T) {
 				t.Parallel()
 				plain, want := marked(t, whole(text))
-				j := judgement{locked: locked, unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}}
+				j := judgement{locked: locked, unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}, signed: c.signed}
 				severity := c.severity
 				if locked {
 					severity = c.release
@@ -230,7 +237,7 @@ func (c cases) run(t *testing.T, rule string) {
 	for i, text := range c.quiet {
 		t.Run(fmt.Sprintf("quiet %d", i), func(t *testing.T) {
 			t.Parallel()
-			j := judgement{unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}}
+			j := judgement{unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}, signed: c.signed}
 			for _, d := range j.judge(t, whole(text)) {
 				if d.Code == rule || d.Code == "" {
 					t.Errorf("%s of %s at %s: %s. %s\n%s", d.Severity, d.Code, place(d), d.Summary, d.Detail, text)
