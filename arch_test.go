@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
 	"planner/policy":  {"spec", "spec/diag", "spec/eval", "planner/rules"},
 	"planner/rules":   {"spec", "spec/diag"},
+	"planner/show":    {"planner", "planner/pin", "spec/diag"},
 	"planner":         {"spec", "spec/diag", "planner/pin", "planner/rules", "planner/policy", "engine/source"},
 	"lower/dag":       {"spec/diag"},
 	"lower":           {"spec/diag", "planner", "lower/dag"},

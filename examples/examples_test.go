@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
 	"github.com/specbuild/specbuild/engine/sandbox"
+	"github.com/specbuild/specbuild/schemas/schematest"
 )
 
 // TestMain lets the sandbox start this program again as its process 1.
@@ -118,6 +119,7 @@ func (l *lab) example(t *testing.T, name string) {
 		t.Error("the first apply ran nothing: that the second ran nothing says nothing")
 	}
 	l.run(t, dir, "validate", "image.hcl").blameless(t)
+	schematest.NewPlan(t).Check(t, []byte(l.run(t, dir, "plan", "--json", "image.hcl").stdout))
 	l.inYAML(t, dir, first)
 	l.byTemplate(t, dir, first)
 

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/specbuild/specbuild/schemas/schematest"
 )
 
 // TestMonorepo is what the workspace's CI does: its policies are tried, all
@@ -22,6 +24,7 @@ func TestMonorepo(t *testing.T) {
 	l.run(t, dir, "lock", "./...")
 	l.run(t, dir, "validate", "--locked", "./...").blameless(t)
 
+	schematest.NewPlan(t).Check(t, []byte(l.run(t, dir, "plan", "--json", "./...").stdout))
 	l.run(t, dir, "plan", "--out", "images.plan", "sites/...")
 	out := l.run(t, dir, "apply", "images.plan", "-o", "oci:out", "--json", "--progress=json")
 	var result struct {

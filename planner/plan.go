@@ -23,10 +23,10 @@ type Plan struct {
 
 // Image is an image that was asked for.
 type Image struct {
-	Addr        string          `json:"addr"` // "//services/web:image.web"
+	Addr        string          `json:"address"` // "//services/web:image.web"
 	Range       diag.Range      `json:"range"`
-	Platforms   []PlatformImage `json:"platforms"` // in the order of the spec
-	Explicit    bool            `json:"explicit"`  // the spec says its platforms
+	Platforms   []PlatformImage `json:"platforms"`     // in the order of the spec
+	Explicit    bool            `json:"platformsSaid"` // the spec says its platforms
 	Tags        []string        `json:"tags,omitempty"`
 	Annotations []KV            `json:"annotations,omitempty"` // of the index
 	Stamp       []KV            `json:"stamp,omitempty"`
@@ -55,8 +55,8 @@ type KV struct {
 // Instance is a stage or image on one platform for one target. Where the
 // target makes no difference, one instance serves several.
 type Instance struct {
-	ID          string     `json:"id"`   // "//:stage.build@linux/amd64"; with ">linux/arm64" where it is built for another platform
-	Addr        string     `json:"addr"` // "//:stage.build"
+	ID          string     `json:"id"`      // "//:stage.build@linux/amd64"; with ">linux/arm64" where it is built for another platform
+	Addr        string     `json:"address"` // "//:stage.build"
 	Range       diag.Range `json:"range"`
 	Platform    string     `json:"platform"` // its own
 	Targets     []string   `json:"targets"`  // sorted
@@ -80,7 +80,7 @@ func (s Source) IsScratch() bool { return s == Source{} }
 
 // BasePin is a base on one platform.
 type BasePin struct {
-	Addr     string `json:"addr"`
+	Addr     string `json:"address"`
 	Ref      string `json:"ref"` // to pull by: "registry/repository:tag@digest", or "layout:DIR"
 	Platform string `json:"platform"`
 	Digest   string `json:"digest"` // of the manifest for Platform
@@ -89,7 +89,7 @@ type BasePin struct {
 // Context is files to copy: of the folder Path, or of Git or HTTP, one of
 // which is set then.
 type Context struct {
-	Addr    string   `json:"addr"`
+	Addr    string   `json:"address"`
 	Path    string   `json:"path,omitempty"` // below the workspace's root
 	Dir     string   `json:"dir,omitempty"`  // the same on this machine
 	Git     *GitPin  `json:"git,omitempty"`
@@ -119,7 +119,7 @@ type HTTPPin struct {
 // Secret says where a secret's bytes come from. Exactly one of Env, File,
 // Command and SSH is set.
 type Secret struct {
-	Addr     string     `json:"addr"`
+	Addr     string     `json:"address"`
 	Range    diag.Range `json:"range"`
 	Env      string     `json:"env,omitempty"`
 	File     string     `json:"file,omitempty"`
@@ -161,10 +161,10 @@ type Run struct {
 	Network   string   `json:"network"`
 	Hosts     []KV     `json:"hosts,omitempty"`
 	Mounts    []Mount  `json:"mounts,omitempty"`
-	Outputs   []string `json:"outputs,omitempty"`   // absolute
-	OutputsOn bool     `json:"outputsOn,omitempty"` // with no Outputs: a check, which keeps nothing
-	Timeout   int64    `json:"timeout,omitempty"`   // nanoseconds
-	Memory    int64    `json:"memory,omitempty"`    // bytes
+	Outputs   []string `json:"outputs,omitempty"`     // absolute
+	OutputsOn bool     `json:"outputsOnly,omitempty"` // with no Outputs: a check, which keeps nothing
+	Timeout   int64    `json:"timeout,omitempty"`     // nanoseconds
+	Memory    int64    `json:"memory,omitempty"`      // bytes
 	CPUs      float64  `json:"cpus,omitempty"`
 	Pids      int      `json:"pids,omitempty"`
 	Shm       int64    `json:"shm,omitempty"` // bytes

@@ -137,6 +137,7 @@ type compiled struct {
 	graph  *dag.Graph
 	locked []pin.Change // what was written to a lock that was not there
 	judges *judges      // nil until the spec was read
+	found  diag.List    // what was printed of it
 
 	elsewhere reader // nil where nothing is locked
 }
@@ -157,6 +158,7 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 		}
 		ds = append(out.judges.harden(ds), more...)
 	}
+	out.found = ds
 	if err := c.writeReports("plan", s, ds, sp); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/lower/dag"
+	"github.com/specbuild/specbuild/planner/show"
 )
 
 // planFlags are the flags of plan.
@@ -218,29 +218,38 @@ func (c *cli) printMachine(w *world, g *dag.Graph) {
 	}
 }
 
-// planStep is a step of plan --json.
-type planStep struct {
-	ID     dag.ID `json:"id"`
-	Name   string `json:"name"`
-	Title  string `json:"title"`
-	Range  string `json:"range,omitempty"`
-	State  string `json:"state"` // "cached", "will run" or "unknown"
-	Reason string `json:"reason,omitempty"`
-}
-
+// printPlanJSON prints the document that docs/plan.md describes.
 func (c *cli) printPlanJSON(comp *compiled, forecast []engine.Forecast) error {
-	var steps []planStep
+	doc := show.Document{
+		Plan: comp.plan, Root: comp.spec.Root, Specbuild: versionString(), Findings: comp.found, Lock: comp.locked,
+	}
 	for _, f := range forecast {
 		n, ok := comp.graph.Node(f.Node)
 		if !ok {
 			continue
 		}
-		steps = append(steps, planStep{
-			ID: f.Node, Name: n.Meta.Name, Title: n.Meta.Title, Range: n.Meta.Range.String(),
-			State: [...]string{"will run", "cached", "unknown"}[f.State], Reason: f.Reason,
+		doc.Steps = append(doc.Steps, show.Step{
+			ID: string(f.Node), Op: n.Op.Kind(), Name: n.Meta.Name, Title: n.Meta.Title, Platform: n.Meta.Platform,
+			Range: n.Meta.Range, State: state(f.State), Reason: f.Reason,
 		})
 	}
-	enc := json.NewEncoder(c.stdout)
-	enc.SetIndent("", "  ")
-	return enc.Encode(map[string]any{"plan": comp.plan, "steps": steps})
+	for _, p := range comp.judges.set.Policies {
+		doc.Policies = append(doc.Policies, show.Policy{Name: p.Name, Range: p.Range, Enforcement: p.Enforcement.V})
+	}
+	for _, a := range comp.judges.flags.aside {
+		doc.SetAside = append(doc.SetAside, show.Aside(a))
+	}
+	return doc.Write(c.stdout)
+}
+
+// state is an engine's word in the document's.
+func state(s engine.State) show.State {
+	switch s {
+	case engine.Cached:
+		return show.Cached
+	case engine.WillRun:
+		return show.Run
+	default:
+		return show.Unknown
+	}
 }

@@ -8,9 +8,9 @@ import (
 // Change is one difference of two locks. Old or New is empty for what is
 // added or gone.
 type Change struct {
-	What string // "base docker.io/library/debian:12 linux/amd64", "package deb:trixie:main amd64 nginx"
-	Old  string // a digest or a version
-	New  string
+	What string `json:"what"`          // "base docker.io/library/debian:12 linux/amd64", "package deb:trixie:main amd64 nginx"
+	Old  string `json:"old,omitempty"` // a digest or a version
+	New  string `json:"new,omitempty"`
 }
 
 // String is one line for people.

@@ -114,7 +114,7 @@ func (v *view) body(b *spec.Body, decl *spec.ImageDecl) cty.Value {
 func (v *view) plan(p any) cty.Value {
 	doc := v.value(reflect.ValueOf(p), nil)
 	fields := doc.AsValueMap()
-	for list, key := range map[string]string{"images": "addr", "instances": "id", "contexts": "addr", "secrets": "addr"} {
+	for list, key := range map[string]string{"images": "address", "instances": "id", "contexts": "address", "secrets": "address"} {
 		byKey := map[string]cty.Value{}
 		if items, ok := fields[list]; ok && items.CanIterateElements() {
 			for it := items.ElementIterator(); it.Next(); {

@@ -133,6 +133,9 @@ func (v *view) attribute(rv reflect.Value, in *place) cty.Value {
 }
 
 func (v *view) list(rv reflect.Value, in *place) cty.Value {
+	if rv.Type().Elem().Name() == "KV" {
+		return named(rv)
+	}
 	items := make([]cty.Value, rv.Len())
 	for i := range items {
 		items[i] = v.value(rv.Index(i), in)
@@ -144,6 +147,19 @@ func (v *view) list(rv reflect.Value, in *place) cty.Value {
 		return cty.ListVal(items)
 	}
 	return cty.TupleVal(items)
+}
+
+// named is a list of the plan's names with values as a map, as `plan --json`
+// has it.
+func named(kvs reflect.Value) cty.Value {
+	out := map[string]cty.Value{}
+	for i := range kvs.Len() {
+		out[kvs.Index(i).FieldByName("Name").String()] = cty.StringVal(kvs.Index(i).FieldByName("Value").String())
+	}
+	if len(out) == 0 {
+		return cty.MapValEmpty(cty.String)
+	}
+	return cty.MapVal(out)
 }
 
 // variables is a map of names to values. A name that is set to null is not
@@ -206,7 +222,7 @@ func (v *view) fields(rv reflect.Value, in *place, out map[string]cty.Value) {
 				in.attrs[name+"."+x.Name] = x.Range
 			}
 		}
-		if name == "addr" {
+		if name == "address" && f.Kind() == reflect.String { // of the plan
 			in.addr = v.addrs[f.String()]
 		}
 		out[name] = v.relative(name, v.value(f, in))

@@ -63,12 +63,12 @@ image "app" {
 	}
 	p := newShellProject(t, spec("one"))
 	first := p.ok("apply", "--progress", "plain")
-	if got := p.counts(); got["will run"]+got["unknown"] != 0 {
+	if got := p.counts(); got["run"]+got["unknown"] != 0 {
 		t.Errorf("after apply there is something to do: %v", got)
 	}
 	p.write(spec("two"))
 	// What stands on the changed step is known only when that has run.
-	if got := p.counts(); got["will run"] != 1 || got["unknown"] != 2 {
+	if got := p.counts(); got["run"] != 1 || got["unknown"] != 2 {
 		t.Errorf("the plan is %v, want one that runs and two known later", got)
 	}
 	r := p.ok("apply", "--progress", "plain")
