@@ -365,4 +365,31 @@ image "web" {
   from = base.debian
 }
 `},
+	{name: "used by a branch that is not taken", lock: debian, spec: baseBlock + `variable "debug" {
+  type    = bool
+  default = false
+}
+base "other" {
+  image = "other:1"
+}
+stage "extra" {
+  from = base.under
+}
+base "under" {
+  image = "under:1"
+}
+# stage.lint is named in comments only: stage.lint
+stage "lint" { #! warning: Nothing uses this: No image reaches stage.lint.
+  from = scratch
+}
+image "web" {
+  from = var.debug ? base.other : base.debian
+  copy {
+    when   = var.debug
+    from   = stage.extra
+    source = "/x"
+    to     = "/x"
+  }
+}
+`},
 }

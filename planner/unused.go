@@ -2,6 +2,7 @@ package planner
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -32,9 +33,30 @@ func (p *planner) unused() {
 			idle = append(idle, st)
 		}
 	}
-	if p.idleStages(idle, reached) {
-		p.unusedOthers(func(addr spec.Addr) bool { return reached[addr] })
+	idle, known := p.mentioned(idle, reached)
+	if known && p.idleStages(idle, reached) {
+		p.unusedOthers(idle, func(addr spec.Addr) bool { return reached[addr] })
 	}
+}
+
+// mentioned takes from the idle stages those that something which is used
+// names, in a branch that was not taken or in a step that is switched off:
+// with another variable they are built. What they take from is reached then.
+func (p *planner) mentioned(idle []*spec.StageDecl, reached map[spec.Addr]bool) (left []*spec.StageDecl, known bool) {
+	for again := true; again; {
+		again = false
+		m := p.newMentions(idle)
+		for i, st := range idle {
+			if m.names(st.Addr, st.Range) {
+				idle, again = slices.Delete(slices.Clone(idle), i, i+1), true
+				if !p.reach(reached, st.Addr, p.in.Spec.Build) {
+					return nil, false
+				}
+				break
+			}
+		}
+	}
+	return idle, true
 }
 
 // idleStages reports those stages that no other idle one takes from, and the
@@ -60,9 +82,10 @@ func (p *planner) idleStages(idle []*spec.StageDecl, reached map[spec.Addr]bool)
 	return known
 }
 
-func (p *planner) unusedOthers(used func(spec.Addr) bool) {
+func (p *planner) unusedOthers(idle []*spec.StageDecl, used func(spec.Addr) bool) {
+	m := p.newMentions(idle)
 	report := func(addr spec.Addr, at diag.Range) {
-		if !used(addr) && path.Base(at.File) != workspaceFile && !called(addr) {
+		if !used(addr) && path.Base(at.File) != workspaceFile && !called(addr) && !m.names(addr, at) {
 			p.idle(addr, at)
 		}
 	}
@@ -88,6 +111,7 @@ func called(addr spec.Addr) bool { return strings.Contains(addr.Module, ":") }
 
 func (p *planner) idle(addr spec.Addr, at diag.Range) {
 	p.ds.Warnf("stage-unused", at, "Nothing uses this", "No image reaches %s. Take it out, or use it.", addr.Local())
+	p.ds[len(p.ds)-1].Fix = p.takeOut(addr, at)
 }
 
 func (p *planner) quietPlatforms(img *spec.ImageDecl) []spec.Platform {

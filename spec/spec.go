@@ -46,6 +46,7 @@ type evaluator interface {
 	evaluate(module, text string, target Platform) (string, diag.List)
 	roots() []string
 	symbols(file string) []Symbol
+	written(header diag.Range) (Written, bool)
 }
 
 // At evaluates the stage or image at addr for one target platform. It is

@@ -13,10 +13,7 @@ import (
 // this finding and no other, brings no new one, and changes nothing else.
 func TestFixes(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct {
-		rule, file, text string
-		was, is          string // what of the text changes; none is a finding without a fix
-	}{
+	for name, tc := range map[string]fixCase{
 		"a registry":         {rule: "publish-registry-explicit", text: whole(`tags = ["web:1.2"]`), was: `"web:1.2"`, is: `"docker.io/library/web:1.2"`},
 		"a registry of two":  {rule: "publish-registry-explicit", text: whole(`tags = ["registry.example.com/web:1.2", "web:1.2"]`), was: `, "web:1.2"`, is: `, "docker.io/library/web:1.2"`},
 		"of a user's folder": {rule: "publish-registry-explicit", text: whole(`tags = ["acme/web:1.2"]`), was: `"acme`, is: `"docker.io/acme`},
@@ -70,42 +67,50 @@ func TestFixes(t *testing.T) {
 			rule: "secret-file-in-context", text: whole("copy {\n    source = \"conf\"\n    to = \"/conf/\"\n    exclude = [\"x\"]\n  }"),
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			files := map[string]string{".git/HEAD": "", "a": "a", "conf/a": "a", "conf/.npmrc": "x", "conf/id_rsa.bak/kubeconfig": "x"}
-			file := tc.file
-			if file == "" {
-				file = "image.hcl"
-			}
-			files[file] = tc.text
-			for f, content := range files {
-				write(t, dir, f, content)
-			}
-			before := (&judgement{}).judgeAt(t, dir, nil)
-			i := slices.IndexFunc(before, func(d diag.Diagnostic) bool { return d.Code == tc.rule })
-			if i < 0 {
-				t.Fatalf("no finding of %s: %+v", tc.rule, before)
-			}
-			if tc.was == "" {
-				if before[i].Fix != nil {
-					t.Errorf("a fix: %+v", *before[i].Fix)
-				}
-				return
-			}
-			if before[i].Fix == nil {
-				t.Fatalf("no fix: %+v", before[i])
-			}
-			fixed, _ := diag.Apply([]byte(tc.text), []diag.Fix{*before[i].Fix})
-			if want := strings.Replace(tc.text, tc.was, tc.is, 1); string(fixed) != want {
-				t.Errorf("fixed:\n%s\nnot:\n%s", fixed, want)
-			}
-			write(t, dir, file, string(fixed))
-			after := (&judgement{}).judgeAt(t, dir, nil)
-			if got, want := kinds(after), kinds(slices.Delete(slices.Clone(before), i, i+1)); !slices.Equal(got, want) {
-				t.Errorf("then %q, not %q: %+v", got, want, after)
-			}
-		})
+		t.Run(name, tc.run)
+	}
+}
+
+// fixCase is a spec with one finding of a rule, and what its fix changes.
+type fixCase struct {
+	rule, file, text string
+	was, is          string // what of the text changes; none is a finding without a fix
+}
+
+func (tc fixCase) run(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	files := map[string]string{".git/HEAD": "", "a": "a", "conf/a": "a", "conf/.npmrc": "x", "conf/id_rsa.bak/kubeconfig": "x"}
+	file := tc.file
+	if file == "" {
+		file = "image.hcl"
+	}
+	files[file] = tc.text
+	for f, content := range files {
+		write(t, dir, f, content)
+	}
+	before := (&judgement{}).judgeAt(t, dir, nil)
+	i := slices.IndexFunc(before, func(d diag.Diagnostic) bool { return d.Code == tc.rule })
+	if i < 0 {
+		t.Fatalf("no finding of %s: %+v", tc.rule, before)
+	}
+	if tc.was == "" {
+		if before[i].Fix != nil {
+			t.Errorf("a fix: %+v", *before[i].Fix)
+		}
+		return
+	}
+	if before[i].Fix == nil {
+		t.Fatalf("no fix: %+v", before[i])
+	}
+	fixed, _ := diag.Apply([]byte(tc.text), []diag.Fix{*before[i].Fix})
+	if want := strings.Replace(tc.text, tc.was, tc.is, 1); string(fixed) != want {
+		t.Errorf("fixed:\n%s\nnot:\n%s", fixed, want)
+	}
+	write(t, dir, file, string(fixed))
+	after := (&judgement{}).judgeAt(t, dir, nil)
+	if got, want := kinds(after), kinds(slices.DeleteFunc(slices.Clone(before), func(d diag.Diagnostic) bool { return d.Code == tc.rule })); !slices.Equal(got, want) {
+		t.Errorf("then %q, not %q: %+v", got, want, after)
 	}
 }
 

@@ -75,7 +75,7 @@ image "web" {
     to     = "/ok/"
   }
 }`,
-			Mend:    "Take it out, or use it.",
+			Mend:    "Use it, or take it out, which `validate --fix` does with the comment above it.",
 			Sources: []string{"BuildKit leaves such stages out in silence"},
 		},
 		{

@@ -11,15 +11,15 @@ import (
 // useradd counts groups as well: one step makes both, and addgroup is how an
 // account is made on busybox.
 func useradd(d *docket) {
-	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
-		for _, c := range s.calls {
+	d.eachStep(d.all(), func(st runStep) {
+		for _, c := range st.script.calls {
 			if slices.Contains([]string{"useradd", "adduser", "groupadd", "addgroup"}, c.name) {
 				step := "user"
 				if strings.Contains(c.name, "group") {
 					step = "group"
 				}
-				d.found(b.Addr, d.within(text, c.at, c.first), "A command makes a user",
-					"%s calls %s. Write a `%s` step instead: it needs no tool in the image, and `owner` and `run_as` know its name.", b.Addr.Local(), c.name, step)
+				d.mend(st.body().Addr, d.within(st.text, c.at, c.first), d.accountFix(st, c), "A command makes a user",
+					"%s calls %s. Write a `%s` step instead: it needs no tool in the image, and `owner` and `run_as` know its name.", st.local(), c.name, step)
 			}
 		}
 	})

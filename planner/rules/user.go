@@ -88,7 +88,7 @@ user "worker" {
 			Good: `user "web" {
   uid = 10002
 }`,
-			Mend:    "Write a `user` or `group` step.",
+			Mend:    "Write a `user` or `group` step; `validate --fix` does it for commands that a step begins with and that say the number.",
 			Sources: []string{"DL3046", "CIS-4.1", "CIS-DI-0001"},
 			check:   useradd,
 		},
