@@ -35,7 +35,7 @@ image "web" {
     install = ["curl=8.14.1-r2"]
   }
 }`,
-			Mend:    "Write the names into a `packages` step.",
+			Mend:    "Write the names into a `packages` step; `validate --fix` does it for commands that a step begins with, where each package has its version.",
 			Sources: nil,
 			check:   undeclaredPackages,
 		},
@@ -129,7 +129,7 @@ func undeclaredPackages(d *docket) {
 			if step == "" || !named || m.args[m.verb] == "build-dep" || m.args[m.verb] == "builddep" {
 				continue
 			}
-			d.found(st.body().Addr, d.arg(st, m.call, -1), "A command installs packages",
+			d.mend(st.body().Addr, d.arg(st, m.call, -1), d.packagesFix(st, m), "A command installs packages",
 				"%s calls %s %s. Write `packages \"%s\" { install = […] }` instead: its versions are in the lock, and it leaves no index behind.",
 				st.local(), m.name, m.args[m.verb], step)
 			return

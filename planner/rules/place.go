@@ -1,7 +1,6 @@
 package rules
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -79,6 +78,11 @@ func inYAML(at diag.Range) bool { return strings.HasSuffix(at.File, ".yaml") }
 // own, after an attribute that is alone on one or more. It is nil where the
 // attribute stands beside others.
 func (d *docket) beside(at diag.Range, name string, values []string) *diag.Fix {
+	return d.besideText(at, name, quotedList(values))
+}
+
+// besideText is beside for a value as it is written, in both syntaxes alike.
+func (d *docket) besideText(at diag.Range, name, value string) *diag.Fix {
 	src := string(d.Spec.Files[at.File])
 	if at.End.Byte > len(src) || at.Start.Byte > at.End.Byte {
 		return nil
@@ -91,10 +95,6 @@ func (d *docket) beside(at diag.Range, name string, values []string) *diag.Fix {
 	if rest != "" && !strings.HasPrefix(rest, "#") || strings.ContainsAny(head, "{[,") {
 		return nil
 	}
-	quoted := make([]string, len(values))
-	for i, v := range values {
-		quoted[i] = strconv.Quote(v)
-	}
 	sign := " = "
 	if inYAML(at) {
 		sign = ": "
@@ -104,7 +104,7 @@ func (d *docket) beside(at diag.Range, name string, values []string) *diag.Fix {
 	end.Line, end.Column = at.End.Line, at.End.Column+len(line)
 	return &diag.Fix{
 		Range:       diag.Range{File: at.File, Start: end, End: end},
-		Replacement: "\n" + strings.ReplaceAll(indent, "-", " ") + name + sign + "[" + strings.Join(quoted, ", ") + "]",
+		Replacement: "\n" + strings.ReplaceAll(indent, "-", " ") + name + sign + value,
 	}
 }
 

@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"strings"
 	"testing"
 )
 
@@ -91,6 +92,86 @@ func TestFixesOfWhatIsUnused(t *testing.T) {
 		"of for_each":    {text: "stage \"lint\" {\n  for_each = toset([\"a\"])\n  from     = scratch\n}\n" + whole("")},
 	} {
 		tc.rule = "stage-unused"
+		t.Run(name, tc.run)
+	}
+}
+
+// onBase is an image on a base, with a step.
+func onBase(step string) string {
+	return "base \"b\" {\n  image = \"registry.example.com/nonroot:1\"\n}\nstage \"s\" {\n  from = base.b\n  " + step +
+		"}\nimage \"web\" {\n  from   = stage.s\n  run_as = \"1\"\n}\n"
+}
+
+// TestFixesOfInstalls holds that commands which install packages of known
+// versions become `packages` steps, and that others are left.
+func TestFixesOfInstalls(t *testing.T) {
+	t.Parallel()
+	net := func(script, more string) string {
+		return "run {\n    user    = \"0:0\"\n    network = \"outbound\"\n    script  = \"" + script + "\"\n" + more + "  }\n"
+	}
+	for name, tc := range map[string]fixCase{
+		"apk": {text: onBase(net("apk add --no-cache curl=8.1-r2 jq=1.7-r0", "")), was: net("apk add --no-cache curl=8.1-r2 jq=1.7-r0", ""), is: "packages \"apk\" {\n    install = [\"curl=8.1-r2\", \"jq=1.7-r0\"]\n  }\n"},
+		"apt, with all around it": {
+			text: onBase(net("apt-get update && apt-get install -y --no-install-recommends curl=8.1-2 && rm -rf /var/lib/apt/lists/*", "    cache = [\"/var/cache/apt\"]\n    env = { DEBIAN_FRONTEND = \"noninteractive\" }\n")),
+			was:  net("apt-get update && apt-get install -y --no-install-recommends curl=8.1-2 && rm -rf /var/lib/apt/lists/*", "    cache = [\"/var/cache/apt\"]\n    env = { DEBIAN_FRONTEND = \"noninteractive\" }\n"),
+			is:   "packages \"apt\" {\n    install = [\"curl=8.1-2\"]\n  }\n",
+		},
+		"before more": {
+			text: onBase(net("apk add --no-cache gcc=14-r0 && make install", "")), was: net("apk add --no-cache gcc=14-r0 && make install", ""),
+			is: "packages \"apk\" {\n    install = [\"gcc=14-r0\"]\n  }\n  " + net("make install", ""),
+		},
+		"a list": {
+			text: onBase("run {\n    user = \"0\"\n    network = \"outbound\"\n    command = [\"apk\", \"add\", \"--no-cache\", \"jq=1\"]\n  }\n"),
+			was:  "run {\n    user = \"0\"\n    network = \"outbound\"\n    command = [\"apk\", \"add\", \"--no-cache\", \"jq=1\"]\n  }", is: "packages \"apk\" {\n    install = [\"jq=1\"]\n  }",
+		},
+		"in YAML": {
+			file: "image.yaml",
+			text: "base:\n  b: {image: registry.example.com/root:1}\nimage:\n  web:\n    from: base.b\n    run_as: \"1\"\n    steps:\n      # tools\n      - run:\n          script: apk add --no-cache jq=1\n          network: outbound\n      - run: {command: [id]}\n",
+			was:  "run:\n          script: apk add --no-cache jq=1\n          network: outbound\n", is: "packages: {apk: {install: [\"jq=1\"]}}\n",
+		},
+		"without a version":   {text: onBase(net("apk add --no-cache curl=8.1-r2 jq", ""))},
+		"with another option": {text: onBase(net("apk add --no-cache --virtual .tools jq=1", ""))},
+		"with recommends":     {text: onBase(net("apt-get update && apt-get install -y curl=8.1-2 && rm -rf /var/lib/apt/lists/*", ""))},
+		"behind a key":        {text: onBase(net("curl -f https://example.com/k > /k && apt-get update && apt-get install -y --no-install-recommends x=1", ""))},
+		"with a secret":       {text: "secret \"s\" {\n  env = \"S\"\n}\n" + onBase(net("apk add --no-cache jq=1", "    mount \"secret\" {\n      secret = secret.s\n    }\n"))},
+		"with a limit":        {text: onBase(net("apk add --no-cache jq=1", "    timeout = \"90s\"\n"))},
+		"as another user":     {text: onBase("run {\n    network = \"outbound\"\n    script = \"apk add --no-cache jq=1\"\n  }\n")},
+		"from scratch":        {text: whole(net("apk add --no-cache jq=1", ""))},
+	} {
+		tc.rule = "packages-declared"
+		t.Run(name, tc.run)
+	}
+}
+
+// TestFixesOfShells holds that a link from /bin/sh leaves, and that scripts
+// which counted on it say their shell.
+func TestFixesOfShells(t *testing.T) {
+	t.Parallel()
+	link := "run {\n    command = [\"ln\", \"-sf\", \"/bin/bash\", \"/bin/sh\"]\n  }\n"
+	script := "run {\n    script = \"make install\"\n  }\n"
+	said := "\n  shell = [\"/bin/bash\", \"-euo\", \"pipefail\", \"-c\"]"
+	from := "  from = base.b # tools\n"
+	for name, tc := range map[string]fixCase{
+		"alone": {text: onBase(link), was: "  " + link, is: ""},
+		"before a script": {
+			text: strings.Replace(onBase("# why\n  "+link+"  "+script), "  from = base.b\n", from, 1),
+			was:  from + "  # why\n  " + link, is: strings.TrimSuffix(from, "\n") + said + "\n  # why\n",
+		},
+		"of a script": {
+			text: onBase("run {\n    script = \"ln -sf /bin/bash /bin/sh && make install\"\n  }\n"),
+			was:  "from = base.b\n  run {\n    script = \"ln -sf /bin/bash /bin/sh && make", is: "from = base.b" + said + "\n  run {\n    script = \"make",
+		},
+		"with a shell": {text: onBase("shell = [\"/bin/dash\", \"-eu\", \"-c\"]\n  " + link + "  " + script), was: "  " + link, is: ""},
+		"in YAML": {
+			file: "image.yaml",
+			text: "base:\n  b: {image: registry.example.com/root:1}\nimage:\n  web:\n    from: base.b\n    run_as: \"1\"\n    steps:\n      - run:\n          script: ln -sf /bin/bash /bin/sh\n      - run: {script: make install}\n",
+			was:  "from: base.b\n    run_as: \"1\"\n    steps:\n      - run:\n          script: ln -sf /bin/bash /bin/sh\n",
+			is:   "from: base.b\n    shell: [\"/bin/bash\", \"-euo\", \"pipefail\", \"-c\"]\n    run_as: \"1\"\n    steps:\n",
+		},
+		"of another shell": {text: onBase("run {\n    command = [\"ln\", \"-sf\", \"/bin/zsh\", \"/bin/sh\"]\n  }\n")},
+		"in the middle":    {text: onBase("run {\n    script = \"id && ln -sf /bin/bash /bin/sh\"\n  }\n")},
+	} {
+		tc.rule = "run-shell-declared"
 		t.Run(name, tc.run)
 	}
 }

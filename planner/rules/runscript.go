@@ -37,7 +37,7 @@ run {
 run {
   script = "make install"
 }`,
-			Mend:    "Leave the command out, and say `shell` in the stage.",
+			Mend:    "Leave the command out, and say `shell` in the stage; `validate --fix` does it where a step begins with a link from /bin/sh to bash.",
 			Sources: []string{"DL4005", "KICS:changing_default_shell_using_run_command", "KICS:changing_default_shell_using_shell_command", "sg:use-shell-instruction"},
 			check:   shellReplaced,
 		},
@@ -257,7 +257,7 @@ func shellReplaced(d *docket) {
 	d.eachStep(d.all(), func(st runStep) {
 		for _, c := range st.script.calls {
 			if how := replacesShell(c); how != "" {
-				d.found(st.body().Addr, d.arg(st, c, -1), "A command replaces the shell",
+				d.mend(st.body().Addr, d.arg(st, c, -1), d.declareShell(st, c), "A command replaces the shell",
 					"%s %s. Leave that out, and say shell = [\"/bin/bash\", \"-euo\", \"pipefail\", \"-c\"]: it holds for scripts of this stage alone.", st.local(), how)
 			}
 		}
