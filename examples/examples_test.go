@@ -18,15 +18,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/layout"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 
-	"github.com/specbuild/specbuild/engine/sandbox"
 	"github.com/specbuild/specbuild/schemas/schematest"
 )
-
-// TestMain lets the sandbox start this program again as its process 1.
-func TestMain(m *testing.M) {
-	sandbox.Init()
-	os.Exit(m.Run())
-}
 
 // pages are what the images serve: by example, what is asked for and what
 // must be in the answer, its status included.

@@ -24,12 +24,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"github.com/specbuild/specbuild/engine/sandbox"
 )
 
 func main() {
-	sandbox.Init() // in the process of a run this does not return
 	n := flag.Int("n", 20, "how often each work is done")
 	program := flag.String("program", "", "the specbuild to measure (default: this checkout's, built first)")
 	mono := flag.Bool("monorepo", false, "measure commands over a generated monorepo instead")

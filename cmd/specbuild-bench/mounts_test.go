@@ -4,14 +4,7 @@ import (
 	"os"
 	"testing"
 	"time"
-
-	"github.com/specbuild/specbuild/engine/sandbox"
 )
-
-func TestMain(m *testing.M) {
-	sandbox.Init()
-	os.Exit(m.Run())
-}
 
 // What mounts take is the clock of the runs, and less than the runs.
 func TestMountsAreMeasured(t *testing.T) {

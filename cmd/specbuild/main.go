@@ -15,12 +15,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"github.com/specbuild/specbuild/engine/sandbox"
 )
 
 func main() {
-	sandbox.Init() // in a step's process this does not return
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}

@@ -22,11 +22,6 @@ import (
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
-func TestMain(m *testing.M) {
-	sandbox.Init()
-	os.Exit(m.Run())
-}
-
 // native is the platform of this machine.
 var native = "linux/" + runtime.GOARCH
 

@@ -14,7 +14,6 @@ import (
 var probe string
 
 func TestMain(m *testing.M) {
-	Init()
 	os.Exit(func() int {
 		if probe = os.Getenv(probeEnv); probe != "" {
 			return m.Run() // a child of one of the tests

@@ -16,9 +16,6 @@ type Options struct {
 	CgroupRoot string
 }
 
-// Init must be called first in main by every program that runs commands.
-func Init() {}
-
 type nowhere struct{}
 
 // Native is the sandbox in pure Go, which is for Linux.

@@ -7,7 +7,8 @@
 // the same way and hands the command to an installed runc; it is the reference
 // that the first is checked against.
 //
-// A program that uses this package calls [Init] first in main.
+// A program that imports this package and is started under the name of process
+// 1 is that, and never comes to its main.
 //
 // What is guarded, and by what, is in docs/adr/0002-sandbox.md; what works
 // where without root, in docs/rootless.md.
@@ -18,8 +19,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -218,7 +220,7 @@ func (s *Spec) validate() error {
 		return fmt.Errorf("working directory %q is not absolute", s.Workdir)
 	}
 	for _, h := range s.Hosts {
-		if _, err := netip.ParseAddr(h.IP); err != nil || h.Name == "" || strings.ContainsAny(h.Name, " \t\r\n#") {
+		if !address(h.IP) || h.Name == "" || strings.ContainsAny(h.IP+h.Name, " \t\r\n#") {
 			return fmt.Errorf("host %q with address %q is no line of /etc/hosts", h.Name, h.IP)
 		}
 	}
@@ -234,6 +236,20 @@ func (s *Spec) validate() error {
 		return err
 	}
 	return s.Root.validate()
+}
+
+// address says whether something looks like the address of a host. Whoever
+// reads it from a user judges it with net/netip, which would make process 1
+// start late (see init).
+func address(s string) bool {
+	if strings.Contains(s, ":") {
+		return true
+	}
+	parts := strings.Split(s, ".")
+	return len(parts) == 4 && !slices.ContainsFunc(parts, func(p string) bool {
+		_, err := strconv.ParseUint(p, 10, 8)
+		return err != nil
+	})
 }
 
 func (m *Mount) validate() error {
