@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
 	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
 	"planner/policy":  {"spec", "spec/diag", "spec/eval", "planner/rules"},
-	"planner/rules":   {"spec", "spec/diag"},
+	"planner/rules":   {"spec", "spec/diag", "planner/secretscan"},
 	"planner/show":    {"planner", "planner/pin", "spec/diag"},
 	"planner":         {"spec", "spec/diag", "planner/pin", "planner/rules", "planner/policy", "engine/source"},
 	"lower/dag":       {"spec/diag"},
@@ -57,6 +57,8 @@ var allowed = map[string][]string{
 	"engine/xz":         {},
 	"spec/diag/report":  {"spec/diag"},
 	"engine/enginetest": {"engine", "lower/dag", "engine/image", "engine/layer"},
+
+	"planner/secretscan": {},
 }
 
 // owners lists third-party modules that stay behind the packages named.

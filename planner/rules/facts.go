@@ -22,6 +22,7 @@ type Facts struct {
 	Aside     func(Aside)      // is told what a waiver or an override sets aside; may be nil
 	Plan      any              // the *planner.Plan, which rules of policies look at; nil where not everything is pinned
 	Now       time.Time        // when waivers are judged; zero is the clock's now
+	Scanner   Scanner          // finds credentials; nil is a secretscan.Engine
 }
 
 // Instance is a stage or image evaluated for one target, with what it

@@ -91,3 +91,8 @@ func (d *docket) limit(name string, builtin int64) int64 {
 func (d *docket) mend(addr spec.Addr, at diag.Range, fix *diag.Fix, summary, detail string, args ...any) {
 	d.add(addr, diag.Diagnostic{Severity: d.severity(), Range: at, Summary: summary, Detail: fmt.Sprintf(detail, args...), Fix: fix})
 }
+
+// secret is found for a place that holds a secret, which no output shows.
+func (d *docket) secret(addr spec.Addr, at diag.Range, summary, detail string, args ...any) {
+	d.add(addr, diag.Diagnostic{Severity: d.severity(), Range: at, Summary: summary, Detail: fmt.Sprintf(detail, args...), Secret: true})
+}

@@ -61,6 +61,7 @@ image "web" {
 			Sources: []string{"KICS passwords_and_secrets"},
 			check:   urlSecrets,
 		},
+		literalRule(),
 		{
 			ID: "secret-file-in-context", By: ByJudge, Title: "No copy takes a file of credentials",
 			Why: "Deleting it in a later step does not take it out of the layer. A file that `source` names literally is meant, and only warned of.",
@@ -97,7 +98,7 @@ func namedSecrets(d *docket) {
 		report := func(vars []spec.EnvVar, what string, secret func(name, value string) bool) {
 			for _, v := range vars {
 				if !v.Unset && secret(v.Name, v.Value) {
-					d.found(b.Addr, v.Range, "A secret stands in the spec",
+					d.secret(b.Addr, v.Range, "A secret stands in the spec",
 						"The %s %s of %s has a value, which everybody can read who has the spec or the image. %s", what, v.Name, b.Addr.Local(), mountIt)
 				}
 			}
@@ -117,7 +118,7 @@ func namedSecrets(d *docket) {
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, a := range s.assigns {
 			if !strings.Contains(a.value, dynamic) && secretAssign(a.name, a.value) {
-				d.found(b.Addr, d.within(text, a.at, ""), "A secret stands in the spec",
+				d.secret(b.Addr, d.within(text, a.at, ""), "A secret stands in the spec",
 					"The script of %s sets %s to a value, which everybody can read who has the spec. %s", b.Addr.Local(), a.name, mountIt)
 			}
 		}
@@ -129,7 +130,7 @@ func namedSecrets(d *docket) {
 func urlSecrets(d *docket) {
 	for _, inst := range d.Instances {
 		addr := inst.Body.Addr
-		d.eachText(inst.Body, func(text spec.Attr[string]) { d.urlFound(addr, text) })
+		d.eachText(inst.Body, func(_ string, text spec.Attr[string]) { d.urlFound(addr, text) })
 	}
 	d.eachRun(func(b *spec.Body, _ *spec.Run, s *script, text spec.Attr[string]) {
 		for _, w := range s.words {
@@ -147,21 +148,22 @@ func urlSecrets(d *docket) {
 
 func (d *docket) urlFound(addr spec.Addr, text spec.Attr[string]) {
 	if shown, what, at := secretURL(text.V); what != "" {
-		d.found(addr, d.within(text, at, ""), "A secret stands in a URL",
+		d.secret(addr, d.within(text, at, ""), "A secret stands in a URL",
 			"%s: %s holds a %s. Take it out of the URL; a step reads it from a file of mount \"secret\" (a .netrc, a git credential helper), or from a variable.", addr.Local(), shown, what)
 	}
 }
 
-// eachText calls visit for the strings of a body that are no script.
-func (d *docket) eachText(b *spec.Body, visit func(spec.Attr[string])) {
+// eachText calls visit for the strings of a body that are no script, with the
+// name of a variable or label.
+func (d *docket) eachText(b *spec.Body, visit func(name string, text spec.Attr[string])) {
 	vars := func(lists ...[]spec.EnvVar) {
 		for _, v := range slices.Concat(lists...) {
-			visit(spec.Attr[string]{V: v.Value, Range: v.Range})
+			visit(v.Name, spec.Attr[string]{V: v.Value, Range: v.Range})
 		}
 	}
 	list := func(a spec.Attr[[]string]) {
 		for _, s := range a.V {
-			visit(spec.Attr[string]{V: s, Range: a.Range})
+			visit("", spec.Attr[string]{V: s, Range: a.Range})
 		}
 	}
 	vars(b.Env)
@@ -171,7 +173,7 @@ func (d *docket) eachText(b *spec.Body, visit func(spec.Attr[string])) {
 		list(img.Cmd)
 		if h := img.Healthcheck; h != nil {
 			for _, s := range h.Command {
-				visit(spec.Attr[string]{V: s, Range: h.Range})
+				visit("", spec.Attr[string]{V: s, Range: h.Range})
 			}
 		}
 	}
@@ -180,7 +182,7 @@ func (d *docket) eachText(b *spec.Body, visit func(spec.Attr[string])) {
 		case *spec.Run:
 			vars(t.Env)
 		case *spec.File:
-			visit(t.Content)
+			visit("", t.Content)
 		}
 	}
 }

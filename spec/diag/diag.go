@@ -86,6 +86,10 @@ type Diagnostic struct {
 	Address  string   `json:"address,omitempty"` // what a rule found it at, as a waiver names it
 	Notes    []Note   `json:"notes,omitempty"`
 	Fix      *Fix     `json:"fix,omitempty"`
+
+	// Secret says that what stands at Range is one: no excerpt shows it, of
+	// this or of another diagnostic.
+	Secret bool `json:"-"`
 }
 
 // List is a collection of diagnostics in no particular order until sorted.

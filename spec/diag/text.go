@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,7 +25,7 @@ type TextOptions struct {
 // What users wrote reaches the terminal escaped: no control character, no
 // character that reorders text, and nothing that is not UTF-8.
 func WriteText(w io.Writer, l List, sources map[string][]byte, o TextOptions) error {
-	t := textWriter{w: bufio.NewWriter(w), sources: sources, o: o}
+	t := textWriter{w: bufio.NewWriter(w), sources: l.masked(sources), o: o}
 	l = l.Sorted()
 	for _, d := range l {
 		t.diagnostic(d)
@@ -32,6 +34,34 @@ func WriteText(w io.Writer, l List, sources map[string][]byte, o TextOptions) er
 		t.line(0, l.Counts())
 	}
 	return t.w.Flush()
+}
+
+// masked is the sources with asterisks for what is secret: a byte for a byte,
+// so that places stay what they are. The sources themselves are not changed.
+func (l List) masked(sources map[string][]byte) map[string][]byte {
+	var out map[string][]byte
+	for _, d := range l {
+		src := sources[d.Range.File]
+		start, end := d.Range.Start.Byte, min(d.Range.End.Byte, len(src))
+		if !d.Secret || start < 0 || start >= end {
+			continue
+		}
+		if out == nil {
+			out = maps.Clone(sources)
+		}
+		if &out[d.Range.File][0] == &src[0] {
+			out[d.Range.File] = slices.Clone(src)
+		}
+		for i, c := range src[start:end] {
+			if c > ' ' && c != '"' && c != '\'' {
+				out[d.Range.File][start+i] = '*'
+			}
+		}
+	}
+	if out == nil {
+		return sources
+	}
+	return out
 }
 
 // Counts is "2 errors, 1 warning", with what there is none of left out.

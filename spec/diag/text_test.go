@@ -250,3 +250,23 @@ func TestWriteJSONGolden(t *testing.T) {
 	}
 	golden(t, "empty.json", b.String())
 }
+
+// TestSecretsAreNotShown holds for the excerpts of all diagnostics of a list:
+// another one may be about the same line.
+func TestSecretsAreNotShown(t *testing.T) {
+	t.Parallel()
+	src := []byte("env = { A = \"hunter2\" }\n")
+	at := Range{File: "image.hcl", Start: Pos{1, 13, 12}, End: Pos{1, 22, 21}}
+	whole := Range{File: "image.hcl", Start: Pos{1, 1, 0}, End: Pos{1, 24, 23}}
+	l := List{{Summary: "A secret", Range: at, Secret: true}, {Summary: "Another", Range: whole}, {Summary: "Elsewhere", Range: Range{File: "gone.hcl"}, Secret: true}}
+	var out strings.Builder
+	if err := WriteText(&out, l, map[string][]byte{"image.hcl": src}, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(out.String(), `env = { A = "*******" }`); n != 2 || strings.Contains(out.String(), "hunter2") {
+		t.Errorf("the line is there %d times:\n%s", n, out.String())
+	}
+	if !strings.Contains(string(src), "hunter2") {
+		t.Error("the source itself was changed")
+	}
+}
