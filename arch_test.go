@@ -39,6 +39,7 @@ var allowed = map[string][]string{
 	"lower/dag":       {"spec/diag"},
 	"lower":           {"spec/diag", "planner", "lower/dag"},
 	"engine":          {"lower/dag", "spec/diag"},
+	"engine/attest":   {"engine", "lower/dag"},
 	"engine/cache":    {},
 	"engine/deb":      {"engine/layer", "engine/xz"},
 	"engine/fetch":    {},

@@ -29,6 +29,9 @@ type Result struct {
 	Index  *dag.Index
 	// Untested lists tests that this machine could not run, with the reason.
 	Untested []Untested
+	// Search finds a secret of the build in what is made of the result: any
+	// value that JSON can write, every string of it. Nil where the build has none.
+	Search func(what string, value any) error
 }
 
 // Untested is a test that was not run.

@@ -21,8 +21,10 @@ const NetworkHost = "network.host"
 type Input struct {
 	Spec   *spec.Spec
 	Lock   pin.Lock
-	Locked bool     // --locked, for the rules
-	Allow  []string // grants: NetworkHost
+	Locked bool // --locked, for the rules
+	// Unattested: what is built is pushed without statements about it, for the rules.
+	Unattested bool
+	Allow      []string // grants: NetworkHost
 
 	// Sources lists contexts; without it copies are not checked against files.
 	Sources Sources

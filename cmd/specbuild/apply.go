@@ -25,6 +25,7 @@ type applyFlags struct {
 	engineFlags
 	outputs      []string
 	push         bool
+	attest       bool
 	requireTests bool
 	failOnMiss   bool
 	json         bool
@@ -42,7 +43,8 @@ Outputs, each may be repeated:
   -o oci-tar:FILE      the same as one tar file
   -o docker-tar:FILE   what "docker load" reads, one platform
   -o dir:DIR           the image's files, one platform
-  --push               to each of the image's tags`
+  -o attest:DIR        what is in the images and what they were made of, as JSON
+  --push               to each of the image's tags, with that attached`
 
 func (c *cli) apply() *cobra.Command {
 	var f applyFlags
@@ -56,8 +58,9 @@ func (c *cli) apply() *cobra.Command {
 	f.addPlan(cmd)
 	f.engineFlags.add(cmd)
 	fl := cmd.Flags()
-	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "where to write: oci:DIR, oci-tar:FILE, docker-tar:FILE or dir:DIR")
+	fl.StringArrayVarP(&f.outputs, "output", "o", nil, "where to write: oci:DIR, oci-tar:FILE, docker-tar:FILE, dir:DIR or attest:DIR")
 	fl.BoolVar(&f.push, "push", false, "push each image to its tags")
+	fl.BoolVar(&f.attest, "attest", true, "with --push: attach a bill of materials and the provenance to each image")
 	fl.BoolVar(&f.requireTests, "require-tests", false, "fail if a test cannot be run on this machine")
 	fl.BoolVar(&f.failOnMiss, "fail-on-miss", false, "fail, and run nothing, if a step's result is not known already")
 	fl.BoolVar(&f.json, "json", false, "print the result as JSON")
@@ -80,6 +83,7 @@ func (c *cli) runApply(cmd *cobra.Command, args []string, f *applyFlags) error {
 			return err
 		}
 	}
+	f.unattested = f.push && !f.attest
 	if err := c.users.enter(); err != nil {
 		return err
 	}
@@ -123,7 +127,7 @@ func (c *cli) runApply(cmd *cobra.Command, args []string, f *applyFlags) error {
 	if err := untested(results, f.requireTests, p); err != nil {
 		return err
 	}
-	pub := &publisher{world: w, outputs: outs, push: f.push, created: sourceDateEpoch(), printer: p}
+	pub := &publisher{world: w, outputs: outs, push: f.push, attest: f.attest, graph: comp.graph, created: sourceDateEpoch(), printer: p}
 	done, err := pub.publish(ctx, results)
 	p.Close()
 	if err != nil {

@@ -28,20 +28,21 @@ import (
 
 // specFlags are the flags of every command that reads specs.
 type specFlags struct {
-	vars      []string
-	varFiles  []string
-	allow     []string
-	platforms []string
-	targets   []string
-	locked    bool
-	policies  []string // --policy
-	overrides []string
-	reason    string
-	reports   []string           // --report: FORMAT or FORMAT:FILE
-	aside     []report.Aside     // what waivers and overrides set aside, for reports
-	upgrade   *pin.UpgradePolicy // of lock
-	overlay   map[string][]byte  // texts that are read instead of files, of validate --fix
-	build     spec.Platform      // to read specs as another machine does; this one's if zero
+	vars       []string
+	varFiles   []string
+	allow      []string
+	platforms  []string
+	targets    []string
+	locked     bool
+	unattested bool     // images are pushed without statements about them
+	policies   []string // --policy
+	overrides  []string
+	reason     string
+	reports    []string           // --report: FORMAT or FORMAT:FILE
+	aside      []report.Aside     // what waivers and overrides set aside, for reports
+	upgrade    *pin.UpgradePolicy // of lock
+	overlay    map[string][]byte  // texts that are read instead of files, of validate --fix
+	build      spec.Platform      // to read specs as another machine does; this one's if zero
 }
 
 func (s *specFlags) add(cmd *cobra.Command) {
@@ -330,7 +331,7 @@ func filterPlatforms(plan *planner.Plan, want []string) diag.List {
 func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
 	w.contexts = new(source.View)
 	return planner.Input{
-		Spec: sp, Locked: s.locked, Allow: s.allow,
+		Spec: sp, Locked: s.locked, Unattested: s.unattested, Allow: s.allow,
 		Sources: w.contexts, Fetched: w.fetched, CanRun: w.canRun, Mirrors: w.debian().urls,
 	}
 }

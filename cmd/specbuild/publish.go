@@ -15,6 +15,7 @@ import (
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/progress"
+	"github.com/specbuild/specbuild/lower/dag"
 )
 
 // output is one -o flag.
@@ -26,8 +27,8 @@ func parseOutputs(flags []string) ([]output, error) {
 	var out []output
 	for _, f := range flags {
 		kind, path, ok := strings.Cut(f, ":")
-		if !ok || path == "" || !slices.Contains([]string{"oci", "oci-tar", "docker-tar", "dir"}, kind) {
-			return nil, usagef("-o %s: it must be oci:DIR, oci-tar:FILE, docker-tar:FILE or dir:DIR", f)
+		if !ok || path == "" || !slices.Contains([]string{"oci", "oci-tar", "docker-tar", "dir", "attest"}, kind) {
+			return nil, usagef("-o %s: it must be oci:DIR, oci-tar:FILE, docker-tar:FILE, dir:DIR or attest:DIR", f)
 		}
 		out = append(out, output{kind, path})
 	}
@@ -39,6 +40,8 @@ type publisher struct {
 	*world
 	outputs []output
 	push    bool
+	attest  bool // what is pushed
+	graph   *dag.Graph
 	created time.Time
 	printer progress.Printer
 	names   map[string]string // of images in layouts, by address
@@ -70,12 +73,13 @@ func (p *publisher) publish(ctx context.Context, results []engine.Result) ([]pub
 		return nil, err
 	}
 	p.names = layoutNames(results)
+	made, err := p.assemble(ctx, results)
+	if err != nil {
+		return nil, err
+	}
 	var done []published
-	for _, r := range results {
-		a, err := image.Assemble(ctx, r, image.Options{Created: p.created})
-		if err != nil {
-			return nil, err
-		}
+	for i, r := range results {
+		a := made[i]
 		d, err := describe(r, a)
 		if err != nil {
 			return nil, err
@@ -99,11 +103,30 @@ func (p *publisher) publish(ctx context.Context, results []engine.Result) ([]pub
 	return done, nil
 }
 
+// assemble makes all images, and what will be said about them, before any of
+// them is written: a secret in one of them stops all.
+func (p *publisher) assemble(ctx context.Context, results []engine.Result) ([]*image.Artifact, error) {
+	made := make([]*image.Artifact, len(results))
+	for i, r := range results {
+		a, err := image.Assemble(ctx, r, image.Options{Created: p.created})
+		if err != nil {
+			return nil, err
+		}
+		if p.attests() {
+			if _, err := p.statements(ctx, r, a); err != nil {
+				return nil, err
+			}
+		}
+		made[i] = a
+	}
+	return made, nil
+}
+
 // fits refuses outputs that hold one image or one platform when there are
 // more, before anything is written.
 func (p *publisher) fits(results []engine.Result) error {
 	for _, o := range p.outputs {
-		if o.kind == "oci" {
+		if o.kind == "oci" || o.kind == "attest" {
 			continue
 		}
 		if len(results) > 1 {
@@ -194,6 +217,8 @@ func (p *publisher) write(ctx context.Context, o output, r engine.Result, a *ima
 			return "unchanged", nil
 		}
 		return "written", err
+	case "attest":
+		return "written", p.writeStatements(ctx, o.path, name, r, a)
 	case "oci-tar":
 		return "written", writeFile(o.path, func(w io.Writer) error { return image.WriteOCITar(ctx, w, a, name) })
 	case "docker-tar":
@@ -278,6 +303,7 @@ func (p *publisher) pushAll(ctx context.Context, r engine.Result, a *image.Artif
 	return out, nil
 }
 
+// pushTag pushes what is not there, with the statements about it.
 func (p *publisher) pushTag(ctx context.Context, tag string, r engine.Result, a *image.Artifact) (string, error) {
 	there, err := p.registry.Head(ctx, tag)
 	if err != nil {
@@ -286,7 +312,10 @@ func (p *publisher) pushTag(ctx context.Context, tag string, r engine.Result, a 
 	key := image.Origin(tag) + " " + a.Digest
 	stamped, known := p.store.Record(stampKind, key)
 	if there != "" && (there == a.Digest && len(r.Output.Stamp) == 0 || known && there == stamped) {
-		return "up to date", nil
+		if len(r.Output.Stamp) > 0 && r.Index == nil {
+			return "up to date", nil // the stamp is in the manifest that statements are about: they were pushed with it
+		}
+		return "up to date", p.attach(ctx, tag, r, a)
 	}
 	if len(r.Output.Stamp) > 0 {
 		if a, err = image.Assemble(ctx, r, image.Options{Created: p.created, Stamp: r.Output.Stamp}); err != nil {
@@ -301,5 +330,5 @@ func (p *publisher) pushTag(ctx context.Context, tag string, r engine.Result, a 
 			return "", err
 		}
 	}
-	return "pushed", nil
+	return "pushed", p.attach(ctx, tag, r, a)
 }

@@ -1,16 +1,12 @@
 package image
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 
 	"github.com/google/go-containerregistry/pkg/name"
-	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/partial"
-	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // The types of a published module: an OCI artifact (image-spec v1.1,
@@ -19,21 +15,11 @@ import (
 const (
 	ModuleType      = "application/vnd.specbuild.module.v1"
 	moduleLayerType = "application/vnd.specbuild.module.layer.v1.tar+gzip"
-	emptyConfigType = "application/vnd.oci.empty.v1+json"
 )
 
 // maxModule is the largest archive that is fetched: what it may unpack to is
 // limited further on.
 const maxModule = 64 << 20
-
-// moduleManifest is what of a manifest a module needs.
-type moduleManifest struct {
-	SchemaVersion int             `json:"schemaVersion"`
-	MediaType     types.MediaType `json:"mediaType"`
-	ArtifactType  string          `json:"artifactType"`
-	Config        v1.Descriptor   `json:"config"`
-	Layers        []v1.Descriptor `json:"layers"`
-}
 
 // PushModule publishes an archive, and answers the digest of its manifest.
 // Equal archives have one digest.
@@ -42,13 +28,7 @@ func (r *Registry) PushModule(ctx context.Context, ref string, archive []byte) (
 	if err != nil {
 		return "", &Error{Ref: ref, Reason: "a module is published under a name with a tag, registry/repository:tag", Err: err}
 	}
-	config := []byte("{}")
-	m := moduleManifest{
-		SchemaVersion: 2, MediaType: types.OCIManifestSchema1, ArtifactType: ModuleType,
-		Config: v1.Descriptor{MediaType: emptyConfigType, Size: int64(len(config)), Digest: v1HashOf(config)},
-		Layers: []v1.Descriptor{{MediaType: moduleLayerType, Size: int64(len(archive)), Digest: v1HashOf(archive)}},
-	}
-	raw, err := json.Marshal(m)
+	a, err := newArtifact(ModuleType, []memoryLayer{{mediaType: moduleLayerType, content: archive}}, nil)
 	if err != nil {
 		return "", err
 	}
@@ -56,48 +36,14 @@ func (r *Registry) PushModule(ctx context.Context, ref string, archive []byte) (
 	if err != nil {
 		return "", err
 	}
-	img, err := partial.CompressedToImage(&moduleImage{config: config, manifest: raw, archive: archive, layer: m.Layers[0]})
+	img, err := a.image()
 	if err != nil {
 		return "", err
 	}
 	if err := p.Push(ctx, tag, img); err != nil {
 		return "", explain(ref, err)
 	}
-	return digestOf(raw), nil
-}
-
-// moduleImage is a module as the pusher wants it.
-type moduleImage struct {
-	config, manifest, archive []byte
-	layer                     v1.Descriptor
-}
-
-func (m *moduleImage) RawConfigFile() ([]byte, error)      { return m.config, nil }
-func (m *moduleImage) MediaType() (types.MediaType, error) { return types.OCIManifestSchema1, nil }
-func (m *moduleImage) RawManifest() ([]byte, error)        { return m.manifest, nil }
-func (m *moduleImage) LayerByDigest(h v1.Hash) (partial.CompressedLayer, error) {
-	if h == m.layer.Digest {
-		return &moduleLayer{m}, nil
-	}
-	return &moduleConfig{m}, nil
-}
-
-type moduleLayer struct{ m *moduleImage }
-
-func (l *moduleLayer) Digest() (v1.Hash, error)            { return l.m.layer.Digest, nil }
-func (l *moduleLayer) Size() (int64, error)                { return l.m.layer.Size, nil }
-func (l *moduleLayer) MediaType() (types.MediaType, error) { return moduleLayerType, nil }
-func (l *moduleLayer) Compressed() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(l.m.archive)), nil
-}
-
-type moduleConfig struct{ m *moduleImage }
-
-func (l *moduleConfig) Digest() (v1.Hash, error)            { return v1HashOf(l.m.config), nil }
-func (l *moduleConfig) Size() (int64, error)                { return int64(len(l.m.config)), nil }
-func (l *moduleConfig) MediaType() (types.MediaType, error) { return emptyConfigType, nil }
-func (l *moduleConfig) Compressed() (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader(l.m.config)), nil
+	return a.digest(), nil
 }
 
 // ResolveModule is the digest that a module's name stands for now.
@@ -132,8 +78,8 @@ func (r *Registry) PullModule(ctx context.Context, ref, digest string) ([]byte, 
 }
 
 // module reads a module's manifest; digest is what it must be, or empty.
-func (r *Registry) module(ctx context.Context, ref, digest string) (moduleManifest, string, error) {
-	var m moduleManifest
+func (r *Registry) module(ctx context.Context, ref, digest string) (artifactManifest, string, error) {
+	var m artifactManifest
 	parsed, err := name.ParseReference(ref)
 	if err != nil {
 		return m, "", &Error{Ref: ref, Reason: "this is not the name of a module", Err: err}

@@ -365,17 +365,21 @@ func (r *Registry) Head(ctx context.Context, tag string) (string, error) {
 	if err != nil {
 		return "", &Error{Ref: tag, Reason: "this is not a tag", Err: err}
 	}
+	return r.head(ctx, parsed)
+}
+
+func (r *Registry) head(ctx context.Context, ref name.Reference) (string, error) {
 	p, err := r.pull()
 	if err != nil {
 		return "", err
 	}
-	d, err := p.Head(ctx, parsed)
+	d, err := p.Head(ctx, ref)
 	var te *transport.Error
 	if errors.As(err, &te) && te.StatusCode == http.StatusNotFound {
 		return "", nil
 	}
 	if err != nil {
-		return "", explain(tag, err)
+		return "", explain(ref.String(), err)
 	}
 	return d.Digest.String(), nil
 }

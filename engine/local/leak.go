@@ -196,6 +196,21 @@ func (b *build) provenImage(ctx context.Context, img engine.Image) error {
 	return nil
 }
 
+// search is engine.Result's: what is made of an image, such as a statement
+// about it, is searched as the image was.
+func (b *build) search(ctx context.Context) func(what string, value any) error {
+	if len(b.proof.declared) == 0 {
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx) // it is called after the build
+	return func(what string, value any) error {
+		if m := b.matcher(ctx); m != nil {
+			return searchValue(m, what, value)
+		}
+		return nil
+	}
+}
+
 // searchValue searches every string of a value, as it is and not as JSON
 // quotes it.
 func searchValue(m *leak.Matcher, what string, value any) error {

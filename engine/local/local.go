@@ -103,7 +103,7 @@ func (e *Engine) Run(ctx context.Context, g *dag.Graph, events func(engine.Event
 
 // output brings one output about: its images, its checks, its tests.
 func (b *build) output(ctx context.Context, out dag.Output) (engine.Result, error) {
-	r := engine.Result{Output: out}
+	r := engine.Result{Output: out, Search: b.search(ctx)}
 	if n := b.node(out.Node); n != nil {
 		r.Index, _ = n.Op.(*dag.Index)
 	}

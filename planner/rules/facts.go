@@ -11,18 +11,19 @@ import (
 
 // Facts is all that a rule may look at.
 type Facts struct {
-	Spec      *spec.Spec
-	Instances []Instance       // of the images asked for, inputs before those that use them
-	Bases     []Base           // that instances use, by address
-	Locked    bool             // --locked: what is advice on a desk is an error in CI
-	Unlocked  bool             // there is no lock at all; what a stale one lacks the planner reports itself
-	Pending   bool             // the lock is about to be made: what it will tell is left open
-	Grades    map[string]Grade // what policies say of rules, by id; also those of their own rules
-	Policy    Policy           // what else policies add
-	Aside     func(Aside)      // is told what a waiver or an override sets aside; may be nil
-	Plan      any              // the *planner.Plan, which rules of policies look at; nil where not everything is pinned
-	Now       time.Time        // when waivers are judged; zero is the clock's now
-	Scanner   Scanner          // finds credentials; nil is a secretscan.Engine
+	Spec       *spec.Spec
+	Instances  []Instance       // of the images asked for, inputs before those that use them
+	Bases      []Base           // that instances use, by address
+	Unattested bool             // images are pushed without a bill of materials and provenance
+	Locked     bool             // --locked: what is advice on a desk is an error in CI
+	Unlocked   bool             // there is no lock at all; what a stale one lacks the planner reports itself
+	Pending    bool             // the lock is about to be made: what it will tell is left open
+	Grades     map[string]Grade // what policies say of rules, by id; also those of their own rules
+	Policy     Policy           // what else policies add
+	Aside      func(Aside)      // is told what a waiver or an override sets aside; may be nil
+	Plan       any              // the *planner.Plan, which rules of policies look at; nil where not everything is pinned
+	Now        time.Time        // when waivers are judged; zero is the clock's now
+	Scanner    Scanner          // finds credentials; nil is a secretscan.Engine
 }
 
 // Instance is a stage or image evaluated for one target, with what it

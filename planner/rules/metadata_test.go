@@ -1,9 +1,11 @@
 package rules_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -90,6 +92,48 @@ image "web" {
 			`labels = { tags = "web:1.2" }`,
 		},
 	}.run(t, "publish-registry-explicit")
+}
+
+// TestAttestationsOn: the flag is told at each image that is pushed.
+func TestAttestationsOn(t *testing.T) {
+	t.Parallel()
+	const image = `image %q {
+  from   = scratch
+  run_as = "1"
+  %s
+}
+`
+	tagged, plain := fmt.Sprintf(image, "a", `tags = ["registry.example.com/a:1.2"]`), fmt.Sprintf(image, "b", "")
+	waiver := `waiver {
+  rule    = "attestations-on"
+  address = "image.a"
+  reason  = "they are made by the pipeline"
+  owner   = "team"
+  expires = "2099-12-31"
+}
+`
+	off := map[string]rules.Grade{"attestations-on": {Set: true, Off: true}}
+	for name, tt := range map[string]struct {
+		j     judgement
+		text  string
+		fires bool
+	}{
+		"not attested":      {judgement{pushed: true}, tagged + plain, true},
+		"attested":          {judgement{}, tagged, false},
+		"nothing is pushed": {judgement{pushed: true}, plain, false},
+		"waived":            {judgement{pushed: true}, tagged + waiver, false},
+		"off":               {judgement{pushed: true, grades: off}, tagged, false},
+	} {
+		var got []diag.Diagnostic
+		for _, d := range tt.j.judge(t, tt.text) {
+			if d.Code == "attestations-on" {
+				got = append(got, d)
+			}
+		}
+		if fires := len(got) == 1 && got[0].Severity == diag.Warning && got[0].Range.Start.Line == 1; fires != tt.fires || !fires && len(got) > 0 {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
 }
 
 func TestHealthcheckDecided(t *testing.T) {

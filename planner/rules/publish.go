@@ -48,6 +48,15 @@ func publishRules() []Rule {
 			Sources: []string{"KICS image_version_using_latest"},
 			check:   immutableTag,
 		},
+		{
+			ID: "attestations-on", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "What is pushed carries a bill of materials and its provenance",
+			Why:     "When a library is found to be broken, the question is which images have it; when an image is found in a cluster, what it was made of.",
+			Bad:     `# specbuild apply --push --attest=false`,
+			Good:    `# specbuild apply --push`,
+			Mend:    "Leave --attest=false out.",
+			Sources: []string{"Docker Scout supply-chain-attestations", "CIS-4.12"},
+			check:   attested,
+		},
 	}
 }
 
@@ -67,6 +76,20 @@ func immutableTag(d *docket) {
 		if moving {
 			d.found(img.Addr, img.Tags.Range, "All tags move on",
 				"%s is pushed as %s only, which the next push replaces. Add a tag with its version: a variable, or the commit.", img.Addr.Local(), few(tags))
+		}
+	}
+}
+
+// attested is broken by a flag, not by what a spec says: it is told at the
+// images that would be pushed so.
+func attested(d *docket) {
+	if !d.Unattested {
+		return
+	}
+	for _, img := range d.Spec.Images {
+		if d.asked(img.Addr) && (len(img.Tags.V) > 0 || img.Tags.Unknown) {
+			d.found(img.Addr, img.Range, "Pushed without attestations",
+				"--attest=false pushes %s without a bill of materials and its provenance. Leave it out.", img.Addr.Local())
 		}
 	}
 }

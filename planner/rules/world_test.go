@@ -23,6 +23,7 @@ import (
 type judgement struct {
 	locked   bool // --locked
 	unlocked bool // there is no lock
+	pushed   bool // --push --attest=false
 	allow    []string
 	now      time.Time
 	stale    bool              // the lock is there, and empty
@@ -71,7 +72,7 @@ func (j *judgement) judgeAt(t testing.TB, dir string, args []string) diag.List {
 		return ds
 	}
 	return append(ds, j.make(t, sp, func(f rules.Facts) diag.List {
-		f.Unlocked, f.Now, f.Grades = j.unlocked, j.now, j.grades
+		f.Unlocked, f.Now, f.Grades, f.Unattested = j.unlocked, j.now, j.grades, j.pushed
 		return rules.Judge(f)
 	})...).Sorted()
 }
