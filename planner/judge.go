@@ -44,7 +44,7 @@ func (p *planner) baseFacts(b *spec.Base) rules.Base {
 	out.Name = key
 	have, ok := p.in.Lock.Bases[key]
 	out.Pinned = out.Pinned || ok
-	out.Digest = have.Digest
+	out.Digest, out.Digests = have.Digest, have.Manifests
 	if len(have.Signed.Signatures) > 0 {
 		out.Unlinked = have.Linked()
 	}

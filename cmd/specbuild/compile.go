@@ -178,7 +178,7 @@ func (c *cli) compileSpec(ctx context.Context, out *compiled, s *specFlags, w *w
 	}
 	out.judges = judges
 	in.Signed = judges.set.Signed
-	in.Judge, in.Allow = judges.judge, slices.Concat(in.Allow, judges.set.Grants())
+	in.Judge, in.Allow = judges.judgeScanned(ctx, w.registry), slices.Concat(in.Allow, judges.set.Grants())
 	lock, more, err := c.lockFor(ctx, out, in, s, w, write)
 	if ds = append(ds, more...); err != nil || ds.HasErrors() {
 		return ds, err

@@ -89,7 +89,7 @@ func (c *cli) findings(ctx context.Context, args []string, f *specFlags) (*spec.
 	ds = append(judges.harden(ds), more...)
 	in := planner.Input{
 		Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
-		Sources: new(source.View), Judge: judges.judge,
+		Sources: new(source.View), Judge: judges.judgeScanned(ctx, nil),
 	}
 	if !more.HasErrors() {
 		ds = append(ds, judge(ctx, in, exists)...)

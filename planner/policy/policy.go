@@ -90,6 +90,13 @@ func (s *Set) idle(builtin map[string]rules.Rule) diag.List {
 // Signed reports whether a base of this name (rules.Base.Name) must be signed.
 func (s *Set) Signed(name string) bool { return rules.AsksSigned(s.grades, name) }
 
+// Scanned reports whether a result of a scan is wanted of a base of this name
+// (rules.Base.Name), and whether registries are asked for it.
+func (s *Set) Scanned(name string) (wanted, registry bool) { return rules.AsksScanned(s.grades, name) }
+
+// ScanFiles are the patterns of files with results of scans.
+func (s *Set) ScanFiles() []string { return rules.ScanFiles(s.grades) }
+
 // declare takes a policy's own rules, each with the grade that its
 // enforcement gives it.
 func (s *Set) declare(p *spec.Policy, builtin map[string]rules.Rule) diag.List {
@@ -210,6 +217,12 @@ func limit(kind rules.Kind, s string) (int64, error) {
 		}
 		d, err := eval.ParseDuration(s)
 		return int64(d.Seconds()), err
+	case rules.Severity:
+		tenths, ok := rules.Score(s)
+		if words := []string{"low", "medium", "high", "critical"}; !ok || !slices.Contains(words, s) {
+			return 0, fmt.Errorf("%q is no severity; write one of %s", s, strings.Join(words, ", "))
+		}
+		return tenths, nil
 	default:
 		n, err := strconv.ParseInt(s, 10, 64)
 		if err != nil || n < 0 {

@@ -21,6 +21,8 @@ type Facts struct {
 	Grades     map[string]Grade // what policies say of rules, by id; also those of their own rules
 	Policy     Policy           // what else policies add
 	Aside      func(Aside)      // is told what a waiver or an override sets aside; may be nil
+	Evidence   []Evidence       // that policies ask for, of bases
+	Unasked    bool             // registries were not asked for evidence: what they would have is left open
 	Plan       any              // the *planner.Plan, which rules of policies look at; nil where not everything is pinned
 	Now        time.Time        // when waivers are judged; zero is the clock's now
 	Scanner    Scanner          // finds credentials; nil is a secretscan.Engine
@@ -70,6 +72,7 @@ type Base struct {
 	Pinned    bool                // its digest is in the spec or the lock
 	Digest    string              // of its index, or of its manifest where there is no index; "" when the lock does not know it
 	Platforms []spec.Platform     // of its index, linux only; none when the lock does not know it
+	Digests   map[string]string   // of its manifests, by platform
 	Configs   map[string]BaseInfo // by platform; only those that an instance uses
 
 	Signatures []Signature // that the lock has of Digest, not verified

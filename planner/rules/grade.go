@@ -30,6 +30,7 @@ const (
 	Count    Kind = "count"    // a number, 0 or more
 	Bytes    Kind = "size"     // "30MiB", in bytes
 	Duration Kind = "duration" // "90d" or "12h", in seconds
+	Severity Kind = "severity" // low, medium, high or critical, as Score has it
 )
 
 // Param is a parameter that a grade may set.
@@ -46,6 +47,10 @@ type Param struct {
 // grade is what policies say of the rule that is being judged.
 func (d *docket) grade() Grade { return d.Grades[d.rule.ID] }
 
+// graded reports whether a policy says anything of the rule: giving it what to
+// judge by switches it on as well.
+func (g Grade) graded() bool { return g.Set || len(g.Lists)+len(g.Limits) > 0 }
+
 // severity is that of a finding of the rule that is being judged.
 func (d *docket) severity() diag.Severity {
 	switch g := d.grade(); {
@@ -60,7 +65,7 @@ func (d *docket) severity() diag.Severity {
 // on reports whether a rule is judged at all.
 func (d *docket) on(r Rule) bool {
 	g := d.Grades[r.ID]
-	if g.Off || r.Off && !g.Set {
+	if g.Off || r.Off && !g.graded() {
 		return false
 	}
 	return !slices.ContainsFunc(r.Params, func(p Param) bool {

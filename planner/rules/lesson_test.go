@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/planner/rules"
@@ -16,6 +17,7 @@ func lessonGrades() map[string]rules.Grade {
 	return map[string]rules.Grade{
 		"base-trusted-registry":   of("allow", "registry.example.com/"),
 		"base-signature-verified": of("keys", trusted().public),
+		"scan-evidence-fresh":     of("files", "scans/*.sarif"),
 		"fetch-host-allowed":      of("allow", "mirror.example.com"),
 		"run-network-declared":    {Set: true},
 		"metadata-required":       of("labels", "org.opencontainers.image.source"),
@@ -78,7 +80,8 @@ func lesson(t *testing.T, r rules.Rule, text string) diag.List {
 			"package.json": "{}", "package-lock.json": "{}", "requirements.txt": "x", "go.mod": "module x", "install.sh": "true",
 		},
 	}
-	j.signed = map[string]func(*pin.Base){"signed": trusted().sign}
+	j.signed = map[string]func(*pin.Base){"signed": trusted().sign, "scanned": func(*pin.Base) {}}
+	j.evidence = []rules.Evidence{{Name: "scans/base.sarif", Text: sarif{digests: []string{scanned()}, when: time.Now()}.text()}}
 	unlocked := []string{"base-digest-pinned", "fetch-checksum", "git-commit-pinned"}
 	j.unlocked = slices.Contains(unlocked, r.ID)
 	return j.judge(t, whole(text))

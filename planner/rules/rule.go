@@ -49,7 +49,7 @@ type Rule struct {
 // after the other.
 func All() []Rule {
 	return slices.Concat(
-		baseRules(), []Rule{signedRule()}, platformRules(), userRules(), secretRules(), []Rule{persistRule()}, packageRules(), fetchRules(), downloadRules(),
+		baseRules(), []Rule{signedRule(), scanRule()}, platformRules(), userRules(), secretRules(), []Rule{persistRule()}, packageRules(), fetchRules(), downloadRules(),
 		copyRules(), runRules(), portRules(), publishRules(), waiverRules(),
 	)
 }

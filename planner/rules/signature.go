@@ -72,11 +72,11 @@ func CheckKeys(keys []string) error {
 	return err
 }
 
-func publicKeys(keys []string) ([]crypto.PublicKey, error) {
+func publicKeys(keys []string) (verifiers, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("there is no key to judge by")
 	}
-	var out []crypto.PublicKey
+	var out verifiers
 	for i, text := range keys {
 		key, err := publicKey(text)
 		if err != nil {
@@ -103,7 +103,10 @@ func publicKey(text string) (crypto.PublicKey, error) {
 	return nil, fmt.Errorf("a key of the kind %T cannot be judged by; take ECDSA, RSA or Ed25519", key)
 }
 
-func signedByAny(s Signature, keys []crypto.PublicKey) bool {
+// verifiers are public keys that were read.
+type verifiers []crypto.PublicKey
+
+func signedByAny(s Signature, keys verifiers) bool {
 	sum := sha256.Sum256(s.Payload)
 	for _, key := range keys {
 		switch k := key.(type) {

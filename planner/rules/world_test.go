@@ -31,7 +31,9 @@ type judgement struct {
 	files    map[string]string // beside image.hcl
 	grades   map[string]rules.Grade
 	signed   map[string]func(*pin.Base) // how bases of a name are signed; they get an index then
-	plan     *planner.Plan              // what came out
+	evidence []rules.Evidence
+	unasked  bool          // registries
+	plan     *planner.Plan // what came out
 }
 
 // bases are what the lock knows of the images that cases name.
@@ -73,6 +75,7 @@ func (j *judgement) judgeAt(t testing.TB, dir string, args []string) diag.List {
 	}
 	return append(ds, j.make(t, sp, func(f rules.Facts) diag.List {
 		f.Unlocked, f.Now, f.Grades, f.Unattested = j.unlocked, j.now, j.grades, j.pushed
+		f.Evidence, f.Unasked = j.evidence, j.unasked
 		return rules.Judge(f)
 	})...).Sorted()
 }
@@ -161,6 +164,7 @@ type cases struct {
 	grade        rules.Grade // of the rule
 	signed       map[string]func(*pin.Base)
 	also         []string // rules that have something to say as well
+	evidence     []rules.Evidence
 }
 
 // whole makes a spec of a case: what has no image stands in one.
@@ -210,7 +214,7 @@ func (c cases) run(t *testing.T, rule string) {
 			t.Run(fmt.Sprintf("fires %d locked %v", i, locked), func(t *testing.T) {
 				t.Parallel()
 				plain, want := marked(t, whole(text))
-				j := judgement{locked: locked, unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}, signed: c.signed}
+				j := judgement{locked: locked, unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}, signed: c.signed, evidence: c.evidence}
 				severity := c.severity
 				if locked {
 					severity = c.release
@@ -238,7 +242,7 @@ func (c cases) run(t *testing.T, rule string) {
 	for i, text := range c.quiet {
 		t.Run(fmt.Sprintf("quiet %d", i), func(t *testing.T) {
 			t.Parallel()
-			j := judgement{unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}, signed: c.signed}
+			j := judgement{unlocked: c.unlocked, files: c.files, grades: map[string]rules.Grade{rule: c.grade}, signed: c.signed, evidence: c.evidence}
 			for _, d := range j.judge(t, whole(text)) {
 				if d.Code == rule || d.Code == "" {
 					t.Errorf("%s of %s at %s: %s. %s\n%s", d.Severity, d.Code, place(d), d.Summary, d.Detail, text)
