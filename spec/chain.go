@@ -13,9 +13,9 @@ import (
 // checkChain judges a body by those that it is built on, which below finds.
 // It stops where the chain leaves the spec, is not known yet or closes to a
 // cycle, which the planner reports.
-func checkChain(b *draft, below func(Addr) *draft, l *diag.List) {
+func checkChain(b *draft, below func(Addr) *draft, source func(string) []byte, l *diag.List) {
 	visited := map[Addr]bool{b.Addr: true}
-	workdir, left := b.Workdir.Set, false
+	workdir, left, scratch := b.Workdir.Set, false, false
 	var sealed []string
 	for cur := b; ; {
 		from := cur.From
@@ -23,7 +23,7 @@ func checkChain(b *draft, below func(Addr) *draft, l *diag.List) {
 			break
 		}
 		if from.V.Kind == KindScratch || from.V.Kind == KindBase {
-			left = true
+			left, scratch = true, from.V.Kind == KindScratch
 			break
 		}
 		visited[from.V] = true
@@ -39,16 +39,20 @@ func checkChain(b *draft, below func(Addr) *draft, l *diag.List) {
 		}
 	}
 	if left && !workdir {
-		checkRelative(b, l)
+		checkRelative(b, scratch, source, l)
 	}
 }
 
 // checkRelative reports destinations that have no workdir to start from. A
-// base's own counts for nothing, since it may change without a word.
-func checkRelative(b *draft, l *diag.List) {
+// base's own counts for nothing, since it may change without a word; scratch
+// has none, and so can mean the root only.
+func checkRelative(b *draft, scratch bool, source func(string) []byte, l *diag.List) {
 	for _, s := range b.Steps {
 		if c, ok := s.(*Copy); ok && c.To.usable() && !strings.HasPrefix(c.To.V, "/") {
 			l.Errorf(c.To.Range, "Relative destination", "%q is relative, and there is no workdir in the spec that it could start from. Write an absolute path, or set workdir.", c.To.V)
+			if scratch {
+				(*l)[len(*l)-1].Fix = rewriteText(source(c.To.Range.File), c.To.Range, c.To.V, quote("/"+strings.TrimPrefix(c.To.V, "./")))
+			}
 		}
 	}
 }

@@ -283,7 +283,7 @@ func (b *bodies) chain(d *drafted, target Platform, l *diag.List) {
 			return below.draft
 		}
 		return nil
-	}, l)
+	}, b.shared.modules[d.draft.Addr.Module].mod.sourceBytes, l)
 }
 
 func (b *bodies) at(addr Addr, target Platform) (*Body, diag.List) {

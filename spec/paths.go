@@ -41,6 +41,9 @@ var (
 		if in.v.Type() == cty.String {
 			d.invalid(in.at(), "%s is a list, the program and its arguments, each for itself: write %s. No shell sees it; a shell, where one is wanted, is its first element: [\"/bin/sh\", \"-c\", …].",
 				in.name, asList(in.v.AsString()))
+			if list, ok := execForm(in.v.AsString()); ok {
+				(*d.diags)[len(*d.diags)-1].Fix = rewriteText(in.source(d), in.at(), in.v.AsString(), list)
+			}
 			return nil, false
 		}
 		v, ok := textList.from(d, in)
@@ -87,6 +90,9 @@ var (
 
 // asList guesses the list that a command line meant.
 func asList(command string) string {
+	if list, ok := execForm(command); ok {
+		return list
+	}
 	words := strings.Fields(command)
 	for i, w := range words {
 		words[i] = quote(w)
@@ -125,10 +131,11 @@ func parseAbsolute(s string) (string, error) {
 		return "", err
 	}
 	if !strings.HasPrefix(s, "/") {
-		return "", fmt.Errorf("%q is not absolute; write %q, or where else it is from the root", s, path.Clean("/"+s))
+		absolute := path.Clean("/" + s)
+		return "", meant{fmt.Errorf("%q is not absolute; write %q, or where else it is from the root", s, absolute), absolute}
 	}
 	if clean := path.Clean(s); clean != s {
-		return "", fmt.Errorf("%q is not in its shortest form; write %q", s, clean)
+		return "", meant{fmt.Errorf("%q is not in its shortest form; write %q", s, clean), clean}
 	}
 	return s, nil
 }
@@ -150,7 +157,7 @@ func parseDestination(s string) (string, error) {
 		clean += "/"
 	}
 	if s != clean && s != "./"+clean {
-		return "", fmt.Errorf("%q is not in its shortest form; write %q", s, clean)
+		return "", meant{fmt.Errorf("%q is not in its shortest form; write %q", s, clean), clean}
 	}
 	return s, nil
 }

@@ -98,6 +98,7 @@ func formOf[V any](name string, parse func(string) (V, error)) valueType[V] {
 		v, err := parse(s)
 		if err != nil {
 			d.refused(in, err)
+			d.offer(in.at(), s, err)
 			return zero, false
 		}
 		return v, true

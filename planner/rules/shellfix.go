@@ -21,12 +21,12 @@ func (d *docket) declareShell(st runStep, found call) *diag.Fix {
 		return nil
 	}
 	whole = whole && len(commands) == 1
+	var at diag.Range
 	w, ok := d.Spec.Written(st.run.Range)
 	if !ok || slices.Contains(w.Names, "when") {
 		return nil
 	}
 	src := string(d.Spec.Files[w.Range.File])
-	at := w.Range
 	if whole {
 		if hasComment(d.source(w.Range), d.source(st.text.Range)) || inYAML(w.Range) && len(st.body().Steps) == 1 { // `steps:` alone is a mistake
 			return nil
