@@ -136,6 +136,7 @@ func (p *planner) owner(s *state, v spec.Attr[string]) string {
 		uid, ok := number(user)
 		if !ok {
 			p.noAccount(s, "user", user, v.Range, slices.Sorted(maps.Keys(s.accounts.users)))
+			p.ds[len(p.ds)-1].Fix = p.asNumbers(s, v)
 			return rootUser
 		}
 		acc = account{uid: uid, gid: s.accounts.groupOf(uid, uid)}
@@ -162,6 +163,27 @@ func (p *planner) noAccount(s *state, kind, name string, at diag.Range, there []
 	}
 	p.ds.Errorf(at, "No such "+kind, "%s is not the name of a `%s` step of %s or of what it is built from. %s. Names of a base are not known here: say the number.",
 		name, kind, s.key.addr.Local(), have)
+}
+
+// asNumbers is a fix that writes the numbers of a name which is known without
+// the base's files: root, and the user that the base's own config names.
+func (p *planner) asNumbers(s *state, v spec.Attr[string]) *diag.Fix {
+	src := string(p.in.Spec.Files[v.Range.File])
+	if v.Range.End.Byte > len(src) || strings.Trim(src[v.Range.Start.Byte:v.Range.End.Byte], `"`) != v.V {
+		return nil
+	}
+	ids := ""
+	if v.V == "root" {
+		ids = rootUser
+	} else if s.base != nil {
+		if c, err := s.base.facts.ImageConfig(); err == nil && c.User == v.V {
+			ids = fmt.Sprintf("%d:%d", s.base.facts.UID, s.base.facts.GID)
+		}
+	}
+	if ids == "" {
+		return nil
+	}
+	return &diag.Fix{Range: v.Range, Replacement: strconv.Quote(ids)}
 }
 
 // groupOf is the group of the user step with this uid, else the fallback.

@@ -115,7 +115,7 @@ func (p *planner) fromBase(s *state, ref spec.Attr[spec.Addr]) bool {
 		s.broken = true // Lock.Missing says so
 		return true
 	}
-	s.base = &basis{digest: have.Digest}
+	s.base = &basis{digest: have.Digest, facts: facts}
 	if r, err := pin.ParseReference(key); err == nil && !b.Layout.Set {
 		r.Digest = ""
 		s.base.name = r.String()

@@ -62,6 +62,7 @@ type configuredAt struct {
 type basis struct {
 	name   string // "docker.io/library/debian:12"; "" for a layout
 	digest string // of what the name stands for: an index, if it is one
+	facts  pin.Facts
 }
 
 // resolve gives the instance of a stage or image, or nil where something is

@@ -22,7 +22,7 @@ func copyRules() []Rule {
   source = "a"
   to     = "/opt/"
 }`,
-			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true.",
+			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true. `specbuild import` does it for a Dockerfile: of ADD in a spec, only its author knows which of them was meant.",
 			Sources: []string{"DL3010", "DL3020", "CKV_DOCKER_4", "DS-0005", "CIS-4.9", "CIS-DI-0009", "KICS add_instead_of_copy", "Kyverno prefer-copy-over-add"},
 		},
 		{
@@ -50,7 +50,7 @@ func copyRules() []Rule {
   source = "a"
   to     = "/app/a"
 }`,
-			Mend:    "Write it from / on, or say `workdir`.",
+			Mend:    "Write it from / on, or say `workdir`; `validate --fix` does the first where nothing below could have another workdir, and adds the slash of a folder.",
 			Sources: []string{"DL3000", "DL3021", "DL3045", "BuildKit WorkdirRelativePath", "CKV_DOCKER_10", "DS-0009", "DS-0011", "KICS workdir_path_not_absolute"},
 		},
 		{
@@ -102,7 +102,7 @@ image "web" {
     to     = "/a"
   }
 }`,
-			Mend:    "Leave out what is not needed, by `exclude`, `include` or a .dockerignore.",
+			Mend:    "Leave out what is not needed, by `exclude`, `include` or a .dockerignore; `validate --fix` excludes folders that tools make anew, such as node_modules.",
 			Sources: []string{"DKL-LI-0003"},
 			Params:  []Param{{Name: "size", Kind: Bytes, Doc: "what a copy of everything may take, 100MiB by default"}},
 			check:   largeContext,
@@ -160,7 +160,7 @@ func largeContext(d *docket) {
 				}
 			}
 			if total > limit {
-				d.found(inst.Body.Addr, or(step.Source.Range, step.Range), "A large folder is taken whole",
+				d.mend(inst.Body.Addr, or(step.Source.Range, step.Range), d.leaveOut(step, toolFolders(c.Files)), "A large folder is taken whole",
 					"%s takes all %s of %s, %s MiB (%s alone is %s MiB), more than %s MiB. Leave out what it does not need, by `exclude`, `include` or a .dockerignore.",
 					inst.Body.Addr.Local(), plural(len(c.Files), "file"), c.Context.Local(), mebibytes(total), largest.Path, mebibytes(largest.Size), mebibytes(limit))
 			}

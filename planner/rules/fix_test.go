@@ -63,9 +63,6 @@ func TestFixes(t *testing.T) {
 			rule: "secret-file-in-context", file: "image.yaml",
 			text: "image:\n  web:\n    from: scratch\n    run_as: \"1\"\n    steps:\n      - copy: {source: conf, to: /conf/}\n",
 		},
-		"credentials beside an exclude": {
-			rule: "secret-file-in-context", text: whole("copy {\n    source = \"conf\"\n    to = \"/conf/\"\n    exclude = [\"x\"]\n  }"),
-		},
 	} {
 		t.Run(name, tc.run)
 	}

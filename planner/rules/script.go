@@ -117,14 +117,15 @@ func sudo(d *docket) {
 			switch t := step.(type) {
 			case *spec.Packages:
 				if i := slices.IndexFunc(t.Install.V, isSudo); i >= 0 {
-					d.found(inst.Body.Addr, d.element(t.Install.Range, t.Install.V[i]), "sudo is installed in the image",
+					d.mend(inst.Body.Addr, d.element(t.Install.Range, t.Install.V[i]), d.dropElement(t.Install.Range, t.Install.V[i]), "sudo is installed in the image",
 						"%s installs sudo, which is a way to become root. Leave it out; a container that needs root is started as root.", inst.Body.Addr.Local())
 				}
 			case *spec.Run:
 				sc, text := d.runScript(inst.Body, t)
 				for _, c := range sc.calls {
-					if installs(c) && slices.ContainsFunc(c.args, isSudo) {
-						d.found(inst.Body.Addr, d.within(text, c.at, c.first), "sudo is installed in the image",
+					if i := slices.IndexFunc(c.args, isSudo); i >= 0 && installs(c) {
+						fix := d.dropOperand(runStep{inst, t, sc, text}, c, c.args[i])
+						d.mend(inst.Body.Addr, d.within(text, c.at, c.first), fix, "sudo is installed in the image",
 							"%s installs sudo, which is a way to become root. Leave it out; a container that needs root is started as root.", inst.Body.Addr.Local())
 					}
 				}

@@ -226,11 +226,13 @@ func (d *docket) copiedSecrets(addr spec.Addr, c Copied, step *spec.Copy) {
 	}
 }
 
-// leaveOut is a fix that names the files in `exclude`. Where there is one
-// already, somebody has to look.
+// leaveOut is a fix that names the files in `exclude`.
 func (d *docket) leaveOut(step *spec.Copy, files []string) *diag.Fix {
-	if step.Exclude.Set || slices.ContainsFunc(files, func(f string) bool { return strings.ContainsAny(f, `*?[{\$%"`) }) {
+	if len(files) == 0 || slices.ContainsFunc(files, func(f string) bool { return strings.ContainsAny(f, `*?[{\$%"`) }) {
 		return nil
+	}
+	if step.Exclude.Set {
+		return d.append(step.Exclude.Range, files)
 	}
 	return d.beside(or(step.Source.Range, step.To.Range), "exclude", files)
 }

@@ -45,7 +45,7 @@ func userRules() []Rule {
   }
   run_as = "web"
 }`,
-			Mend:    "Make the user with a `user` step, or write its number.",
+			Mend:    "Make the user with a `user` step, or write its number; `validate --fix` writes it for root and for the user that the base itself runs as.",
 			Sources: []string{"DL3066"},
 		},
 		{
@@ -102,7 +102,7 @@ user "worker" {
   script = "make install"
   user   = "0:0"
 }`,
-			Mend:    "Say the `user` of the step; `validate --fix` takes the word out where the step is root's anyway.",
+			Mend:    "Say the `user` of the step; `validate --fix` takes the word out where the step is root's anyway, and the package out of a list of several.",
 			Sources: []string{"DL3004", "CKV2_DOCKER_1", "DS-0010", "DKL-DI-0001", "KICS run_using_sudo", "Semgrep no-sudo-in-dockerfile"},
 			check:   sudo,
 		},
