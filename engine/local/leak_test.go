@@ -87,6 +87,8 @@ func baked() map[string]string {
 // TestBakedSecretsStopTheBuild is the corpus of steps: whatever way a secret
 // gets into a layer, the step fails with the file's name, and the store holds
 // it nowhere.
+//
+// fires: secret-value-in-output
 func TestBakedSecretsStopTheBuild(t *testing.T) {
 	t.Parallel()
 	shell(t)
@@ -190,6 +192,10 @@ func TestOtherPlacesOfASecret(t *testing.T) {
 
 // TestWhatUsesASecretAndKeepsItNot: what is built as it should be passes, and
 // its log says ***.
+//
+// quiet: secret-value-in-output (printed, which the log hides)
+// quiet: secret-value-in-output (a file that is gone again)
+// quiet: secret-value-in-output (its digest, beginning and length)
 func TestWhatUsesASecretAndKeepsItNot(t *testing.T) {
 	t.Parallel()
 	for name, script := range map[string]string{

@@ -109,15 +109,19 @@ func TestBasePlatformAvailable(t *testing.T) {
 	both := strings.ReplaceAll(built(`image = "root:1.2"`), "image \"web\" {", `image "web" {
   platforms = ["linux/amd64", "linux/arm64"]
 `)
+	// fires: base-platform-available
 	ds := j.judge(t, both)
 	if len(ds) != 1 || ds[0].Code != "base-platform-available" || ds[0].Severity != diag.Error || !strings.Contains(ds[0].Detail, "linux/arm64") {
 		t.Errorf("%v", ds)
 	}
+	// quiet: base-platform-available (a base with both)
+	// quiet: base-platform-available (and with more than both)
 	for _, quiet := range []judgement{{}, {only: []string{"linux/amd64", "linux/arm64", "linux/s390x"}}} {
 		if ds := quiet.judge(t, both); len(ds) > 0 {
 			t.Errorf("%v", ds)
 		}
 	}
+	// quiet: base-platform-available (an image for the one that is there)
 	if ds := j.judge(t, built(`image = "root:1.2"`)); len(ds) > 0 {
 		t.Errorf("one platform is enough for one: %v", ds)
 	}

@@ -337,6 +337,7 @@ func TestUserNumericID(t *testing.T) {
 			t.Errorf("%s is %q, not %q: %v", runAs, j.plan.Instances[0].Config.User, want, ds)
 		}
 	}
+	// fires: user-numeric-id
 	if ds := (&judgement{}).judge(t, strings.ReplaceAll(whole(""), "10001", "app")); len(ds) != 1 || ds[0].Summary != "No such user" {
 		t.Errorf("%v", ds)
 	}

@@ -31,8 +31,11 @@ func TestWaiver(t *testing.T) {
 		text string
 		want []string // "severity code: summary", and "| " a part of the detail
 	}{
+		// quiet: suppression-justified (these two)
+		// quiet: suppression-justified
 		"by the short address": {waived("final-user-non-root", "image.web", "2026-12-31"), nil},
 		"by the whole address": {waived("final-user-non-root", "//:image.web", "2026-12-31"), nil},
+		// fires: suppression-justified
 		"on its last day":      {waived("final-user-non-root", "image.web", "2026-03-01"), []string{"warning suppression-justified: The waiver expires soon | until 2026-03-01, for a last month"}},
 		"after its last day": {waived("final-user-non-root", "image.web", "2026-02-28"),
 			[]string{"error suppression-justified: The waiver has expired | have team-files decide anew"}},
@@ -48,6 +51,7 @@ func TestWaiver(t *testing.T) {
 			[]string{root, "error : Unknown address | //:image.other is not declared. A waiver"}},
 		"no such address, but one like it": {waived("final-user-non-root", "//:image.wbe", "2026-12-31"),
 			[]string{root, "error : Unknown address | did you mean image.web?"}},
+		// quiet: suppression-justified (what it sets aside was not judged)
 		"a module that was not read": {waived("final-user-non-root", "//services/ftp:image.ftp", "2026-12-31"), []string{root}},
 		"another rule":               {waived("port-no-ssh", "image.web", "2026-12-31"), []string{root, "warning suppression-justified: The waiver sets nothing aside | Take the waiver out"}},
 		"what the planner refuses":   {waived("user-ids-unique", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | no two users"}},
