@@ -19,9 +19,9 @@ import (
 // there is a lock.
 func TestExamples(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("../../examples/*/*image.hcl")
-	if err != nil || len(files) < 3 {
-		t.Fatalf("%d examples: %v", len(files), err)
+	files := exampleSpecs(t)
+	if len(files) < 5 {
+		t.Fatalf("%d examples", len(files))
 	}
 	for _, file := range files {
 		for _, j := range []judgement{{}, {locked: true}} {
@@ -38,11 +38,46 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// exampleSpecs are all specs of examples, the call of a template and YAML
+// included, but for what stands under a policy: examples/monorepo is judged
+// by its own test, with the policy and its waivers, strictly and not.
+func exampleSpecs(t *testing.T) []string {
+	t.Helper()
+	const root = "../../examples"
+	var files []string
+	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir() && (path == filepath.Join(root, "monorepo") || e.Name() == "template" || e.Name() == "testdata"):
+			return fs.SkipDir // a template is judged through its call
+		case strings.HasSuffix(path, "image.hcl"), strings.HasSuffix(path, "image.yaml"), e.Name() == "module.hcl":
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
 // copied is an example in a folder of its own: a lock that somebody made
-// beside the original must not matter.
+// beside the original must not matter. A spec in another form takes the place
+// of the example's own.
 func copied(t *testing.T, file string) string {
 	t.Helper()
 	from, to := filepath.Dir(file), t.TempDir()
+	name := filepath.Base(file)
+	asOther := name == "image.yaml" || name == "module.hcl"
+	if asOther {
+		rel, err := filepath.Rel("../../examples", file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		example, _, _ := strings.Cut(filepath.ToSlash(rel), "/")
+		from = filepath.Join("../../examples", example)
+	}
 	write(t, to, ".git/HEAD", "")
 	err := filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
 		if err != nil || e.IsDir() {
@@ -58,7 +93,21 @@ func copied(t *testing.T, file string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(to, filepath.Base(file))
+	if !asOther {
+		return filepath.Join(to, name)
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"image.hcl", "module.hcl", "yaml"} {
+		if err := os.RemoveAll(filepath.Join(to, own)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	name = strings.Replace(name, "module", "image", 1)
+	write(t, to, name, string(text))
+	return filepath.Join(to, name)
 }
 
 // facts are what the planner hands to Judge for a spec.

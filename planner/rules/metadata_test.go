@@ -118,6 +118,11 @@ func TestAttestationsOn(t *testing.T) {
 		text  string
 		fires bool
 	}{
+		// fires: attestations-on
+		// quiet: attestations-on (the four below)
+		// quiet: attestations-on
+		// quiet: attestations-on
+		// quiet: attestations-on
 		"not attested":      {judgement{pushed: true}, tagged + plain, true},
 		"attested":          {judgement{}, tagged, false},
 		"nothing is pushed": {judgement{pushed: true}, plain, false},
