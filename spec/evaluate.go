@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -218,9 +219,13 @@ type instance struct {
 	target Platform
 }
 
+// scope is the names of a module for one target.
 type scope struct {
+	view  *view // of the one whose target is not known
 	ctx   *hcl.EvalContext
 	diags diag.List
+
+	exports, shares cty.Value // once they were asked for
 }
 
 // drafted is a body with the mistakes of its own, without those of its chain.

@@ -27,7 +27,7 @@ import (
 // The Spec is nil if nothing could be read; after errors it holds what was
 // right and must not be planned. The diagnostics are sorted.
 func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
-	s := &shared{secrets: map[Addr]*Secret{}, modules: map[string]*evaluated{}}
+	s := newShared()
 	ld := &loader{
 		ctx: ctx, opts: opts, spec: &Spec{Build: opts.Build, Files: map[string][]byte{}},
 		shared: s, said: seen{}, folders: map[string]*folder{}, libraries: map[string]*eval.Library{},

@@ -41,6 +41,11 @@ type shared struct {
 	secrets   map[Addr]*Secret
 	workspace *evaluated // nil where specbuild.hcl declares nothing
 	modules   map[string]*evaluated
+	platforms map[platformKey]cty.Value
+}
+
+func newShared() *shared {
+	return &shared{secrets: map[Addr]*Secret{}, modules: map[string]*evaluated{}, platforms: map[platformKey]cty.Value{}}
 }
 
 func (m *module) isAgent(a Addr) bool { s := m.load.secrets[a]; return s != nil && s.SSH.V }
@@ -115,14 +120,36 @@ func (m *module) references(kind Kind) map[string]cty.Value {
 }
 
 // exports are what callers see of the module for one target: stage, image,
-// base and local.
+// base and local, of which locals alone may be others for each. Where none is
+// what Load found holds for all targets.
 func (e *evaluated) exports(target Platform) cty.Value {
-	vars := e.scope(target).ctx.Variables
-	out := map[string]cty.Value{}
-	for _, kind := range exported {
-		out[kind] = vars[kind]
+	if !e.mod.localsVary() {
+		target = Platform{}
 	}
-	return cty.ObjectVal(out)
+	s := e.scope(target)
+	if s.exports == cty.NilVal {
+		s.exports = cty.ObjectVal(s.pick(exported))
+	}
+	return s.exports
+}
+
+// pick is some of the names of the scope.
+func (s *scope) pick(names []string) map[string]cty.Value {
+	out := make(map[string]cty.Value, len(names))
+	for _, name := range names {
+		out[name] = s.ctx.Variables[name]
+	}
+	return out
+}
+
+// localsVary reports whether a local has another value for each platform.
+func (m *module) localsVary() bool {
+	for _, varies := range m.usesTarget {
+		if varies {
+			return true
+		}
+	}
+	return false
 }
 
 var exported = []string{string(KindBase), string(KindImage), "local", string(KindStage)}

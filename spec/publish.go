@@ -16,7 +16,7 @@ const publishing = "the module to be published"
 // showing diagnostics; it cannot be planned.
 func CheckModule(ctx context.Context, dir string, opts Options) (*Spec, diag.List) {
 	opts.Partial = true
-	s := &shared{secrets: map[Addr]*Secret{}, modules: map[string]*evaluated{}}
+	s := newShared()
 	root := inDir(opts.Dir, dir)
 	ld := &loader{
 		ctx: ctx, opts: opts, spec: &Spec{Root: root, Build: opts.Build, Files: map[string][]byte{}},

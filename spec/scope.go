@@ -95,6 +95,7 @@ type view struct {
 	target  Platform
 	fixed   *hcl.EvalContext // var, target, build, path, scratch, workspace
 	members map[string]map[string]cty.Value
+	kinds   map[string]cty.Value // the members of refKinds, where they are known for all targets
 }
 
 func (e *evaluated) newView(target Platform) *view {
@@ -108,21 +109,36 @@ func (e *evaluated) newView(target Platform) *view {
 	for name := range m.calls {
 		v.members[moduleWord][name] = cty.DynamicVal
 	}
-	for _, kind := range refKinds {
-		v.members[string(kind)] = m.references(kind)
+	var vars map[string]cty.Value
+	if first := e.scopes[Platform{}]; first != nil && first.view != nil {
+		v.kinds = first.ctx.Variables
+		for _, kind := range refKinds {
+			v.members[string(kind)] = first.view.members[string(kind)]
+		}
+		vars = maps.Clone(first.view.fixed.Variables)
+	} else {
+		for _, kind := range refKinds {
+			v.members[string(kind)] = m.references(kind)
+		}
+		vars = m.constants()
 	}
-	vars := map[string]cty.Value{
-		"scratch": refValue(Addr{Kind: KindScratch}),
-		"var":     cty.ObjectVal(m.values),
-		"target":  platformValue(target, true),
-		"build":   platformValue(m.build, false),
-		"path":    cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(m.address()), "root": cty.StringVal("//")}),
-	}
+	vars["target"] = m.load.platform(target, true)
 	if ws := m.load.workspace; ws != nil && !m.workspace && m.fetched == "" {
 		vars[workspaceModule] = ws.shares(target)
 	}
 	v.fixed = &hcl.EvalContext{Variables: vars, Functions: m.functions}
 	return v
+}
+
+// constants are the names whose values are the same for all targets, but for
+// those of blocks.
+func (m *module) constants() map[string]cty.Value {
+	return map[string]cty.Value{
+		"scratch": refValue(Addr{Kind: KindScratch}),
+		"var":     cty.ObjectVal(m.values),
+		"build":   m.load.platform(m.build, false),
+		"path":    cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(m.address()), "root": cty.StringVal("//")}),
+	}
 }
 
 // scopeOf is what some expressions see. Only what they use is in it: objects
@@ -160,7 +176,11 @@ func (v *view) scopeOf(exprs ...hcl.Expression) *hcl.EvalContext {
 func (v *view) all() *hcl.EvalContext {
 	vars := maps.Clone(v.fixed.Variables)
 	for root, values := range v.members {
-		vars[root] = cty.ObjectVal(values)
+		if known, ok := v.kinds[root]; ok && root != "local" && root != moduleWord {
+			vars[root] = known
+		} else {
+			vars[root] = cty.ObjectVal(values)
+		}
 	}
 	return &hcl.EvalContext{Variables: vars, Functions: v.fixed.Functions}
 }
@@ -189,7 +209,7 @@ func (ld *loader) define(e *evaluated) {
 		}
 		ld.tell(m, l)
 	}
-	e.scopes[Platform{}] = &scope{ctx: v.all()}
+	e.scopes[Platform{}] = &scope{view: v, ctx: v.all()}
 }
 
 // dependsOnTarget reports whether an expression mentions target, a local that
@@ -235,15 +255,30 @@ func (e *evaluated) scope(target Platform) *scope {
 
 // shares are what members see of the workspace's file.
 func (e *evaluated) shares(target Platform) cty.Value {
-	vars := e.scope(target).ctx.Variables
-	out := map[string]cty.Value{}
-	for _, kind := range sharedNames {
-		out[kind] = vars[kind]
+	s := e.scope(target)
+	if s.shares == cty.NilVal {
+		s.shares = cty.ObjectVal(s.pick(sharedNames))
 	}
-	return cty.ObjectVal(out)
+	return s.shares
 }
 
 var sharedNames = []string{string(KindBase), string(KindContext), "local", string(KindRepository), string(KindSecret), "var"}
+
+// platform is platformValue, made once for all modules.
+func (s *shared) platform(p Platform, variant bool) cty.Value {
+	key := platformKey{p, variant}
+	v, ok := s.platforms[key]
+	if !ok {
+		v = platformValue(p, variant)
+		s.platforms[key] = v
+	}
+	return v
+}
+
+type platformKey struct {
+	Platform
+	variant bool
+}
 
 // platformValue is target or build as an object of strings.
 func platformValue(p Platform, variant bool) cty.Value {
