@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/eval"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -34,6 +35,31 @@ type folder struct {
 	waivers   []*hclsyntax.Block
 	collected bool
 	functions map[string]function.Function
+
+	// What expressions use, once it was asked: a template's are asked for
+	// again by every module that is made of it, and for every target.
+	used      map[hcl.Expression][]hcl.Traversal
+	mentioned map[hcl.Expression][]eval.Mention
+}
+
+// traversals are the names in an expression of the folder, as hcl finds them.
+func (f *folder) traversals(expr hcl.Expression) []hcl.Traversal {
+	t, ok := f.used[expr]
+	if !ok {
+		t = expr.Variables()
+		f.used[expr] = t
+	}
+	return t
+}
+
+// mentions are eval.Mentions of an expression of the folder.
+func (f *folder) mentions(expr hcl.Expression) []eval.Mention {
+	m, ok := f.mentioned[expr]
+	if !ok {
+		m = eval.Mentions(expr)
+		f.mentioned[expr] = m
+	}
+	return m
 }
 
 // declaration is a named block that expressions can refer to.
@@ -49,6 +75,7 @@ func newFolder(root, dir string) *folder {
 		root: root, dir: dir,
 		files: map[string]*syntax.File{}, blocks: map[Kind]map[string]*declaration{},
 		variables: map[string]*variable{}, locals: map[string]*local{}, calls: map[string]*call{},
+		used: map[hcl.Expression][]hcl.Traversal{}, mentioned: map[hcl.Expression][]eval.Mention{},
 	}
 }
 

@@ -29,7 +29,7 @@ var scopes = map[string][]string{
 // it. It answers false if one was wrong, and has then reported it.
 func (d *decoder) names(expr hcl.Expression, fixed string) bool {
 	ok := true
-	for _, t := range expr.Variables() {
+	for _, t := range d.mod.traversals(expr) {
 		ok = d.name(t, fixed) && ok
 	}
 	return ok

@@ -54,7 +54,7 @@ func (m *module) ordered(l *diag.List) []definition {
 	for i, def := range defs {
 		named[i] = eval.Definition{Name: def.name, Range: def.at}
 		for _, expr := range def.exprs {
-			for _, mention := range eval.Mentions(expr) {
+			for _, mention := range m.mentions(expr) {
 				named[i].Uses = append(named[i].Uses, m.uses(mention)...)
 			}
 		}
@@ -146,7 +146,7 @@ func (m *module) constants() map[string]cty.Value {
 func (v *view) scopeOf(exprs ...hcl.Expression) *hcl.EvalContext {
 	used := map[string]map[string]cty.Value{}
 	for _, expr := range exprs {
-		for _, mention := range eval.Mentions(expr) {
+		for _, mention := range v.mod.mentions(expr) {
 			root, name := mention.Root(), mention.Name(1)
 			all, ok := v.members[root]
 			if !ok {
@@ -215,7 +215,7 @@ func (ld *loader) define(e *evaluated) {
 // dependsOnTarget reports whether an expression mentions target, a local that
 // does, or such a local of a called module.
 func (m *module) dependsOnTarget(expr hcl.Expression) bool {
-	return slices.ContainsFunc(eval.Mentions(expr), func(mention eval.Mention) bool {
+	return slices.ContainsFunc(m.mentions(expr), func(mention eval.Mention) bool {
 		switch mention.Root() {
 		case "target":
 			return true
