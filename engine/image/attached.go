@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
 )
 
-// What cosign attaches to an image lies beside it, under a tag made of its
-// digest, with a layer for each thing that is attached (cosign,
+// What cosign before 3 attaches to an image lies beside it, under a tag made of
+// its digest, with a layer for each thing that is attached (cosign,
 // SIGNATURE_SPEC.md, "Storage").
 const (
 	signatureSuffix   = ".sig"
@@ -42,14 +42,39 @@ type Signature struct {
 	Signature []byte
 }
 
-// Signatures are those that lie beside the image of a digest in the repository
-// of ref, in the order of their making; none where nobody has signed it. A
-// layout has none.
+// Signatures are those of the image of a digest in the repository of ref, as
+// cosign has put them there, under a tag or as referrers; none where nobody
+// has signed it. A layout has none.
 func (r *Registry) Signatures(ctx context.Context, ref, digest string) ([]Signature, error) {
 	layers, err := r.attached(ctx, ref, digest, signatureSuffix, signatureType)
 	if err != nil {
 		return nil, err
 	}
+	out, err := r.signatures(ctx, ref, layers)
+	if err != nil {
+		return nil, err
+	}
+	refs, err := r.referrers(ctx, ref, digest, func(predicate string) bool { return predicate == signPredicate })
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range refs {
+		var more []Signature
+		if f.bundle() {
+			more, err = r.bundles(ctx, ref, f.layers)
+		} else {
+			more, err = r.signatures(ctx, ref, f.layers)
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, more...)
+	}
+	return out, nil
+}
+
+// signatures reads layers with simple signing.
+func (r *Registry) signatures(ctx context.Context, ref string, layers []v1.Descriptor) ([]Signature, error) {
 	var out []Signature
 	for _, l := range layers {
 		sig, err := base64.StdEncoding.DecodeString(l.Annotations[signatureAnnotation])
@@ -61,6 +86,18 @@ func (r *Registry) Signatures(ctx context.Context, ref, digest string) ([]Signat
 			return nil, err
 		}
 		out = append(out, Signature{Payload: payload, Signature: sig})
+	}
+	return out, nil
+}
+
+func (r *Registry) bundles(ctx context.Context, ref string, layers []v1.Descriptor) ([]Signature, error) {
+	var out []Signature
+	for _, l := range layers {
+		text, err := r.small(ctx, ref, l, maxPayload)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, bundled(text)...)
 	}
 	return out, nil
 }
@@ -87,12 +124,22 @@ func (r *Registry) RawManifest(ctx context.Context, ref, digest string) ([]byte,
 	return d.Manifest, nil
 }
 
-// Attestations are the DSSE envelopes that lie beside the image of a digest in
-// the repository of ref, as they are. They were not verified.
+// Attestations are the DSSE envelopes about the image of a digest in the
+// repository of ref, or Sigstore's bundles with one, as they are: under the tag
+// that cosign gives them, and as referrers. They were not verified.
 func (r *Registry) Attestations(ctx context.Context, ref, digest string) ([][]byte, error) {
 	layers, err := r.attached(ctx, ref, digest, attestationSuffix, envelopeType)
 	if err != nil {
 		return nil, err
+	}
+	refs, err := r.referrers(ctx, ref, digest, func(predicate string) bool { return predicate != signPredicate })
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range refs {
+		if f.bundle() {
+			layers = append(layers, f.layers...)
+		}
 	}
 	var out [][]byte
 	left := int64(maxEnvelopes)

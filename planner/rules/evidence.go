@@ -138,7 +138,7 @@ func (e envelope) open(keys verifiers) ([]byte, error) {
 	if len(keys) == 0 {
 		return payload, nil
 	}
-	signed := fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(e.PayloadType), e.PayloadType, len(payload), payload) // DSSE v1, protocol.md, PAE
+	signed := encoded(e.PayloadType, payload)
 	for _, s := range e.Signatures {
 		if sig, err := unbase64(s.Sig); err == nil && signedByAny(Signature{Payload: signed, Signature: sig}, keys) {
 			return payload, nil
@@ -176,6 +176,20 @@ type statement struct {
 	} `json:"predicate"`
 }
 
+// statementPrefix is what the types of statements begin with, before a version.
+const statementPrefix = "https://in-toto.io/Statement/"
+
+// digests are those of the subjects.
+func (s statement) digests() []string {
+	var out []string
+	for _, subject := range s.Subject {
+		if d := subject.Digest["sha256"]; d != "" {
+			out = append(out, "sha256:"+d)
+		}
+	}
+	return out
+}
+
 // vulnerabilityTypes are the predicates that are results of scanners.
 var vulnerabilityTypes = []string{
 	"https://cosign.sigstore.dev/attestation/vuln/v1", "cosign.sigstore.dev/attestation/vuln/v1",
@@ -190,7 +204,7 @@ func readStatement(text []byte) ([]scan, error) {
 		PredicateType string          `json:"predicateType"`
 		Predicate     json.RawMessage `json:"predicate"`
 	}
-	if err := json.Unmarshal(text, &head); err != nil || !strings.HasPrefix(head.Type, "https://in-toto.io/Statement/") {
+	if err := json.Unmarshal(text, &head); err != nil || !strings.HasPrefix(head.Type, statementPrefix) {
 		return nil, errors.New("this is no in-toto statement")
 	}
 	var inside struct {
@@ -212,12 +226,7 @@ func readStatement(text []byte) ([]scan, error) {
 		out, err = readSARIF(head.Predicate)
 	}
 	for i := range out {
-		out[i].digests = nil // the subject decides: it is what was signed for
-		for _, subject := range s.Subject {
-			if d := subject.Digest["sha256"]; d != "" {
-				out[i].digests = append(out[i].digests, "sha256:"+d)
-			}
-		}
+		out[i].digests = s.digests() // the subject decides: it is what was signed for
 		if isScan {
 			out[i].tool, out[i].when = s.Predicate.Scanner.URI, s.Predicate.Metadata.Finished
 		}

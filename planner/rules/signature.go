@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -11,13 +12,15 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
-// Signature is one that cosign has made of an image: the bytes of a layer of
-// the image under the tag sha256-<digest>.sig, and that layer's annotation
-// dev.cosignproject.cosign/signature, decoded (cosign, SIGNATURE_SPEC.md).
+// Signature is one that cosign has made of an image: in the form "simple
+// signing" (cosign, SIGNATURE_SPEC.md), or, since cosign 3, of a statement in
+// an envelope (cosign, BUNDLE_SPEC.md).
 type Signature struct {
-	Payload   []byte // what is signed: JSON in the form "simple signing"
+	Payload   []byte // what is signed, exactly: JSON, or DSSE's encoding of a statement
 	Signature []byte
 }
 
@@ -53,17 +56,48 @@ func Signed(digest string, signatures []Signature, keys []string) error {
 		if !signedByAny(s, public) {
 			continue
 		}
-		var p simpleSigning
-		switch err := json.Unmarshal(s.Payload, &p); {
-		case err != nil || p.Critical.Type != simpleSigningType:
+		switch of := s.images(); {
+		case len(of) == 0:
 			reason = errors.New("what is signed is no image")
-		case p.Critical.Image.Digest != digest:
-			reason = fmt.Errorf("what is signed is another image, %q", p.Critical.Image.Digest)
+		case !slices.Contains(of, digest):
+			reason = fmt.Errorf("what is signed is another image, %q", of[0])
 		default:
 			return nil
 		}
 	}
 	return reason
+}
+
+// signPredicate is what a statement is about that signs an image.
+const signPredicate = "https://sigstore.dev/cosign/sign/v1"
+
+// images are the digests that a signature is of; none if it is of something
+// else.
+func (s Signature) images() []string {
+	if text, ok := enveloped(s.Payload); ok {
+		var st statement
+		if json.Unmarshal(text, &st) != nil || !strings.HasPrefix(st.Type, statementPrefix) || st.PredicateType != signPredicate {
+			return nil
+		}
+		return st.digests()
+	}
+	var p simpleSigning
+	if json.Unmarshal(s.Payload, &p) != nil || p.Critical.Type != simpleSigningType || p.Critical.Image.Digest == "" {
+		return nil
+	}
+	return []string{p.Critical.Image.Digest}
+}
+
+// enveloped is the statement in what an envelope's signature is of.
+func enveloped(signed []byte) ([]byte, bool) {
+	_, rest, ok := bytes.Cut(signed, []byte(" "+inTotoType+" "))
+	_, text, ok2 := bytes.Cut(rest, []byte(" "))
+	return text, ok && ok2 && bytes.Equal(signed, encoded(inTotoType, text))
+}
+
+// encoded is what an envelope's signature is of (DSSE v1, protocol.md, PAE).
+func encoded(kind string, payload []byte) []byte {
+	return fmt.Appendf(nil, "DSSEv1 %d %s %d %s", len(kind), kind, len(payload), payload)
 }
 
 // CheckKeys says which of the keys of a policy cannot be judged by, and why.

@@ -10,6 +10,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -63,6 +64,17 @@ func payload(digest string) string {
 		`"},"type":"cosign container image signature"},"optional":null}`
 }
 
+// signing is the statement that cosign 3 signs for an image.
+func signing(digest string) string {
+	return `{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":"` + strings.TrimPrefix(digest, "sha256:") +
+		`"},"annotations":{}}],"predicateType":"https://sigstore.dev/cosign/sign/v1","predicate":{}}`
+}
+
+// enveloped is what the signature of an envelope is of.
+func enveloped(statement string) string {
+	return fmt.Sprintf("DSSEv1 28 application/vnd.in-toto+json %d %s", len(statement), statement)
+}
+
 func TestSigned(t *testing.T) {
 	t.Parallel()
 	keys, others := signers(t), signers(t)
@@ -90,6 +102,12 @@ func TestSigned(t *testing.T) {
 				"another image":           {[]rules.Signature{sign(t, key, payload(digest('b')))}, []string{public}, "another image"},
 				"something else":          {[]rules.Signature{sign(t, key, `{"critical":{"type":"atomic container signature","image":{"docker-manifest-digest":"`+digest('a')+`"}}}`)}, []string{public}, "no image"},
 				"no JSON":                 {[]rules.Signature{sign(t, key, "x")}, []string{public}, "no image"},
+				"a statement":             {[]rules.Signature{sign(t, key, enveloped(signing(digest('a'))))}, []string{public}, ""},
+				"of another image":        {[]rules.Signature{sign(t, key, enveloped(signing(digest('b'))))}, []string{public}, "another image"},
+				"of somebody else":        {[]rules.Signature{sign(t, others[kind], enveloped(signing(digest('a'))))}, []string{public}, "none of the keys"},
+				"about something else":    {[]rules.Signature{sign(t, key, enveloped(strings.Replace(signing(digest('a')), "cosign/sign/v1", "x", 1)))}, []string{public}, "no image"},
+				"a wrong length":          {[]rules.Signature{sign(t, key, strings.Replace(enveloped(signing(digest('a'))), "DSSEv1 28", "DSSEv1 27", 1))}, []string{public}, "no image"},
+				"a bare statement":        {[]rules.Signature{sign(t, key, signing(digest('a')))}, []string{public}, "no image"},
 				"no key":                  {[]rules.Signature{good}, nil, "no key"},
 				"a key that is none":      {[]rules.Signature{good}, []string{public, "cosign.pub"}, "key 2: this is no public key"},
 				"a key of another kind":   {[]rules.Signature{good}, []string{strings.ReplaceAll(public, "PUBLIC", "PRIVATE")}, "no public key"},

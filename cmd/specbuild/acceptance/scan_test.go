@@ -10,8 +10,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // sarif is a SARIF file as scanners write it, of an image of a digest.
@@ -24,18 +29,28 @@ const grave = `{"ruleId": "CVE-2026-1", "level": "error", "message": {"text": "x
 
 // attestation is a layer as `cosign attest --type vuln --key` makes it.
 func (c cosign) attestation(digest string, when time.Time, severity string) mutate.Addendum {
-	const kind = "application/vnd.in-toto+json"
+	return mutate.Addendum{
+		Layer:       static.NewLayer([]byte(c.envelope(scanStatement(digest, when, severity))), "application/vnd.dsse.envelope.v1+json"),
+		Annotations: map[string]string{"predicateType": vulnPredicate, "dev.cosignproject.cosign/signature": ""},
+	}
+}
+
+const vulnPredicate = "https://cosign.sigstore.dev/attestation/vuln/v1"
+
+// scanStatement is what a scanner says of an image, as a statement of in-toto.
+func scanStatement(digest string, when time.Time, severity string) string {
 	at := when.UTC().Format(time.RFC3339)
-	payload := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://cosign.sigstore.dev/attestation/vuln/v1",
+	return fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v0.1","predicateType":%q,
 		"subject":[{"name":"base/os","digest":{"sha256":%q}}],"predicate":{"invocation":{},"metadata":{"scanStartedOn":%q,"scanFinishedOn":%q},
 		"scanner":{"uri":"pkg:github/aquasecurity/trivy@v0.58.0","result":{"SchemaVersion":2,"Results":[{"Vulnerabilities":[{"VulnerabilityID":"CVE-2026-1","Severity":%q}]}]}}}}`,
-		strings.TrimPrefix(digest, "sha256:"), at, at, severity)
-	envelope := fmt.Sprintf(`{"payloadType":%q,"payload":%q,"signatures":[{"keyid":"","sig":%q}]}`, kind,
-		base64.StdEncoding.EncodeToString([]byte(payload)), c.sign(fmt.Sprintf("DSSEv1 %d %s %d %s", len(kind), kind, len(payload), payload)))
-	return mutate.Addendum{
-		Layer:       static.NewLayer([]byte(envelope), "application/vnd.dsse.envelope.v1+json"),
-		Annotations: map[string]string{"predicateType": "https://cosign.sigstore.dev/attestation/vuln/v1", "dev.cosignproject.cosign/signature": ""},
-	}
+		vulnPredicate, strings.TrimPrefix(digest, "sha256:"), at, at, severity)
+}
+
+// envelope is a statement as DSSE signs it.
+func (c cosign) envelope(statement string) string {
+	const kind = "application/vnd.in-toto+json"
+	return fmt.Sprintf(`{"payloadType":%q,"payload":%q,"signatures":[{"keyid":"","sig":%q}]}`, kind,
+		base64.StdEncoding.EncodeToString([]byte(statement)), c.sign(fmt.Sprintf("DSSEv1 %d %s %d %s", len(kind), kind, len(statement), statement)))
 }
 
 // scannedBy is a policy that wants results of scans.
@@ -140,4 +155,63 @@ func TestResultsOfScansInTheRegistry(t *testing.T) {
 	s.Close()
 	p.ok("validate", "--locked")
 	p.fails(3, says("The base has no scan result", "the registry cannot be reached"), "plan", "--locked")
+}
+
+// TestBundlesOfCosign3 are signatures and results as referrers.
+func TestBundlesOfCosign3(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, nil)
+	s.putIndex(t, "base/os:1", baseOf(t, file("usr/bin/tool", "tool"), link("bin", "usr/bin")))
+	digest, now := s.digest(t, "base/os:1"), time.Now()
+	ours, theirs := newCosign(t), newCosign(t)
+	both := strings.Replace(signedBy(ours), `"base-signature-verified" =`,
+		"\"scan-evidence-fresh\" = { severity = \"error\", keys = [<<-EOT\n"+ours.public()+"EOT\n] }\n    \"base-signature-verified\" =", 1)
+	p := newProject(t, files{"specbuild.hcl": signedWorkspace, "acme.policy.hcl": both, "image.hcl": baseSpec(s.host+"/base/os:1", "")})
+	const sign = "https://sigstore.dev/cosign/sign/v1"
+	statement := fmt.Sprintf(`{"_type":"https://in-toto.io/Statement/v1","subject":[{"digest":{"sha256":%q}}],"predicateType":%q,"predicate":{}}`,
+		strings.TrimPrefix(digest, "sha256:"), sign)
+
+	s.refer(t, "base/os", digest, sign, theirs.envelope(statement))
+	s.refer(t, "base/os", digest, vulnPredicate, theirs.envelope(scanStatement(digest, now, "LOW")))
+	p.ok("lock")
+	p.fails(3, says("The base's signature does not hold", "The base has no scan result", "none of the keys has signed it"), "plan")
+
+	// A result that is signed is no signature of the base.
+	s.refer(t, "base/os", digest, vulnPredicate, ours.envelope(scanStatement(digest, now, "LOW")))
+	p.ok("lock", "--upgrade=os")
+	r := p.fails(3, says("The base's signature does not hold"), "plan")
+	if strings.Contains(r.stderr, "scan-evidence-fresh") {
+		t.Errorf("the result is there:\n%s", r.stderr)
+	}
+	s.refer(t, "base/os", digest, sign, ours.envelope(statement))
+	p.ok("lock", "--upgrade=os")
+	p.ok("apply", "--locked", "-o", "oci:out")
+}
+
+// refer pushes an envelope in a bundle of Sigstore about an image.
+func (s *server) refer(t testing.TB, repo, digest, predicate, envelope string) {
+	t.Helper()
+	const kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+	subject, err := v1.NewHash(digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bundle := fmt.Sprintf(`{"mediaType":%q,"verificationMaterial":{"publicKey":{"hint":"x"}},"dsseEnvelope":%s}`, kind, envelope)
+	img, err := mutate.AppendLayers(mutate.ConfigMediaType(mutate.MediaType(empty.Image, types.OCIManifestSchema1), kind), static.NewLayer([]byte(bundle), kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	about := mutate.Subject(mutate.Annotations(img, map[string]string{"dev.sigstore.bundle.predicateType": predicate}),
+		v1.Descriptor{MediaType: types.OCIImageIndex, Digest: subject, Size: 1}).(v1.Image)
+	d, err := about.Digest()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref, err := name.NewDigest(s.host + "/" + repo + "@" + d.String())
+	if err == nil {
+		err = remote.Write(ref, about)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
