@@ -1,5 +1,5 @@
 // Package rules holds the built-in rules. A rule is a function of [Facts],
-// plain values that the planner fills: rules read no file and ask no registry.
+// plain values that the planner fills: rules open no file and ask no registry.
 package rules
 
 import (
@@ -48,7 +48,15 @@ type Copied struct {
 	Context   spec.Addr
 	Files     []File
 	Unmatched []Unmatched // source patterns that select nothing
+
+	// Text gives what one of Files holds: nil of what is no text, or has more
+	// than MaxText bytes. It is nil itself where contents cannot be read. Several
+	// goroutines may call it.
+	Text func(path string) ([]byte, error)
 }
+
+// MaxText is the most bytes of a file that rules look into.
+const MaxText = 1 << 20
 
 // File is a selected file of a context.
 type File struct {

@@ -65,6 +65,7 @@ func literalSecrets(d *docket) {
 		l.text(b.Addr, "", spec.Attr[string]{V: strings.Join(r.Command.V, " "), Range: r.Command.Range})
 	})
 	l.written()
+	l.copied()
 }
 
 // literals are the values that were found.

@@ -197,3 +197,68 @@ waiver {
 		}
 	}
 }
+
+func TestSecretInCopiedFile(t *testing.T) {
+	t.Parallel()
+	files := map[string]string{
+		"app/main.py": "import os\nTOKEN = '" + githubToken() + "'\n", "app/a.py": "print()\n", "app/b/deploy.key.txt": "x\n" + privateKey(),
+		"conf/app.env.txt": "a\nb\nUPSTREAM=" + npmToken() + "\n", "conf/app.yaml": "a: 1\napi_key: " + drawn(40) + "\n", "plain/app.py": "api_key = '" + drawn(40) + "'\n",
+		"plain/go.sum": githubToken(), "plain/tests/a.py": githubToken(), "plain/README.md": githubToken(), "plain/node_modules/a.js": githubToken(),
+		"plain/a_test.go": githubToken(), "plain/data": "\x00\n" + githubToken(), "plain/large.txt": githubToken() + "\n" + strings.Repeat("0123456789abcde\n", 1<<16),
+		"plain/app.json": `{"integrity": "sha512-` + drawn(86) + `==", "token_ttl": "` + drawn(20) + `", "commit": "` + strings.Repeat("0a1b", 10) + `"}`,
+		"plain/web.js":   `var c={key:"` + drawn(20) + `",apiKey:"AI` + "za" + drawn(35) + `",tokenUrl:"x"}`,
+		"plain/gpg.conf": "signing_key=7169605F62C751356D054A26A821E680E5FA6305\n", "named/id.pem": privateKey(), "named/.env": "TOKEN=" + githubToken(),
+	}
+	copyOf := func(source string) string {
+		return "copy {\n    source = " + source + "\n    to = \"/app/\"\n  }"
+	}
+	cases{
+		files: files,
+		fires: []string{
+			copyOf(`«"app/main.py"»`), copyOf(`«"app"»`), copyOf(`«["app/a.py", "conf/app.env.txt"]»`), copyOf(`«"conf/app.yaml"»`),
+			`stage "s" {
+  from = scratch
+  copy {
+    source = «"app"»
+    to = "/app/"
+  }
+}
+image "web" {
+  from = stage.s
+  run_as = "1"
+  platforms = ["linux/amd64", "linux/arm64"]
+}
+`,
+		},
+		quiet: []string{
+			copyOf(`"plain"`), copyOf(`"app/a.py"`), copyOf(`"plain/go.sum"`), copyOf(`["named/id.pem", "named/.env"]`),
+			`copy {
+    source = "app"
+    exclude = ["app/main.py", "app/b"]
+    to = "/app/"
+  }`,
+			`run {
+    command = ["/b"]
+    mount "bind" {
+      source = ["app"]
+      target = "/src"
+    }
+  }`,
+		},
+	}.run(t, "secret-literal-value")
+	for _, d := range (&judgement{files: files}).judge(t, whole(copyOf(`["app", "conf"]`))) {
+		if d.Code != "secret-literal-value" {
+			continue
+		}
+		for _, want := range []string{"app/main.py:2 (github-pat)", "app/b/deploy.key.txt:2 (private-key)", "conf/app.env.txt:3 (npm-access-token)", "conf/app.yaml:2 (generic-api-key)"} {
+			if !strings.Contains(d.Detail, want) {
+				t.Errorf("%s is not in %s", want, d.Detail)
+			}
+		}
+		for _, secret := range []string{githubToken(), npmToken(), drawn(40)} {
+			if strings.Contains(d.Detail, secret) {
+				t.Errorf("the secret is in the message: %s", d.Detail)
+			}
+		}
+	}
+}
