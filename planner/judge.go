@@ -11,7 +11,7 @@ import (
 
 // facts are what the rules look at.
 func (p *planner) facts() rules.Facts {
-	f := rules.Facts{Spec: p.in.Spec, Locked: p.in.Locked, Unattested: p.in.Unattested, Unlocked: p.unpinned}
+	f := rules.Facts{Spec: p.in.Spec, Locked: p.in.Locked, Unattested: p.in.Unattested, Unlocked: p.unpinned, Looked: p.in.Looked}
 	for _, s := range p.order {
 		f.Instances = append(f.Instances, rules.Instance{
 			Body: s.body, Platform: s.key.own, Target: s.key.target,

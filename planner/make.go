@@ -40,6 +40,9 @@ type Input struct {
 	// name, as the lock has it: then they are needed of the lock. Without it
 	// none are.
 	Signed func(name string) bool
+	// Looked remembers, for the rules, which files hold no credentials. It may
+	// be nil.
+	Looked rules.Looked
 	// Judge applies rules to what was found.
 	Judge func(rules.Facts) diag.List
 }

@@ -91,7 +91,9 @@ func (p *planner) listed(s *state, step spec.Step, from *spec.Context, l listing
 		out.Text = func(path string) ([]byte, error) { return l.sel.Text(path, rules.MaxText) }
 		for _, e := range l.sel.Entries {
 			if e.Type == source.File {
-				out.Files = append(out.Files, rules.File{Path: e.Path, Size: e.Size, Literal: slices.Contains(l.sel.Literal, e.Path)})
+				f := rules.File{Path: e.Path, Size: e.Size, Literal: slices.Contains(l.sel.Literal, e.Path)}
+				f.Stamp, _ = e.Stamp()
+				out.Files = append(out.Files, f)
 			}
 		}
 	}

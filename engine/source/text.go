@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/bits"
+	"time"
 )
 
 // textHead is how much of a file tells whether it is a text, as git tells it.
@@ -50,4 +52,27 @@ func (s *Selection) Text(path string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("reading %s: %w", path, err)
 	}
 	return text[:n], nil
+}
+
+// Stamp tells a file's state from all its others and from other files, by
+// what the stat index compares; ok is false where times cannot be trusted: of
+// a file that was changed a moment ago, and where there are no inodes.
+func (e Entry) Stamp() (stamp [2]uint64, ok bool) {
+	if e.Type != File || e.list == nil {
+		return stamp, false
+	}
+	m := e.list.files[e.at].meta
+	limit := time.Now().UnixNano() - racy
+	if m.ino == 0 || m.mtime > limit || m.ctime > limit {
+		return stamp, false
+	}
+	for i, seed := range [2]uint64{0x9e3779b97f4a7c15, 0xc2b2ae3d27d4eb4f} {
+		h := seed
+		for _, v := range [5]uint64{m.dev, m.ino, uint64(m.size), uint64(m.mtime), uint64(m.ctime)} {
+			h = (bits.RotateLeft64(h, 23) ^ v) * 0xff51afd7ed558ccd
+			h ^= h >> 32
+		}
+		stamp[i] = h
+	}
+	return stamp, true
 }

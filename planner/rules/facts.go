@@ -26,6 +26,7 @@ type Facts struct {
 	Plan       any              // the *planner.Plan, which rules of policies look at; nil where not everything is pinned
 	Now        time.Time        // when waivers are judged; zero is the clock's now
 	Scanner    Scanner          // finds credentials; nil is a secretscan.Engine
+	Looked     Looked           // remembers files that hold none; may be nil
 }
 
 // Instance is a stage or image evaluated for one target, with what it
@@ -61,9 +62,10 @@ const MaxText = 1 << 20
 // File is a selected file of a context.
 type File struct {
 	Path    string
-	Size    int64  // bytes
-	Literal bool   // named as it is in `source`, which beats the built-in ignore list
-	Ignored string // the pattern of the built-in list that it beat, or ""
+	Size    int64     // bytes
+	Stamp   [2]uint64 // of the state that it is in; zero where that cannot be told
+	Literal bool      // named as it is in `source`, which beats the built-in ignore list
+	Ignored string    // the pattern of the built-in list that it beat, or ""
 }
 
 // Unmatched is a pattern of `source` that selects nothing.

@@ -24,79 +24,78 @@ type copiedFile struct {
 // what they show is in no layer. Files that are credentials by their names
 // are secret-file-in-context's.
 func (l *literals) copied() {
-	texts := map[copiedFile]func(string) ([]byte, error){}
-	l.eachCopied(func(_ spec.Addr, c Copied, _ *spec.Copy, f File) {
-		texts[copiedFile{c.Context, f.Path}] = c.Text
-	})
-	found := l.look(texts)
+	found := l.look(l.unknown())
 	if len(found) == 0 {
 		return
 	}
-	type step struct {
-		addr spec.Addr
-		copy *spec.Copy
-	}
-	holds, contexts := map[step][]string{}, map[step]spec.Addr{}
-	var order []step
-	l.eachCopied(func(addr spec.Addr, c Copied, cp *spec.Copy, f File) {
-		s := step{addr, cp}
-		if places := found[copiedFile{c.Context, f.Path}]; len(places) > 0 {
-			if holds[s] == nil {
-				order = append(order, s)
+	for _, inst := range l.Instances {
+		for _, c := range inst.Copies {
+			step, ok := c.Step.(*spec.Copy)
+			if !ok {
+				continue
 			}
-			contexts[s] = c.Context
-			for _, p := range places {
-				if !slices.Contains(holds[s], p) { // one body may serve several platforms
-					holds[s] = append(holds[s], p)
-				}
+			var places []string
+			for _, f := range c.Files {
+				places = append(places, found[copiedFile{c.Context, f.Path}]...)
+			}
+			if len(places) > 0 {
+				l.found(inst.Body.Addr, or(step.Source.Range, step.Range), "A copied file holds a credential",
+					"%s takes files out of %s that hold what has the form of a credential: %s. If it is real, revoke it, and take it out; give a step what it needs by mount \"secret\". What is none can be left out by `exclude`.",
+					inst.Body.Addr.Local(), c.Context.Local(), few(places))
 			}
 		}
-	})
-	for _, s := range order {
-		l.docket.found(s.addr, or(s.copy.Source.Range, s.copy.Range), "A copied file holds a credential",
-			"%s takes files out of %s that hold what has the form of a credential: %s. If it is real, revoke it, and take it out; give a step what it needs by mount \"secret\". What is none can be left out by `exclude`.",
-			s.addr.Local(), contexts[s].Local(), few(holds[s]))
 	}
 }
 
-// eachCopied calls visit for each file whose content is to be looked at.
-func (d *docket) eachCopied(visit func(spec.Addr, Copied, *spec.Copy, File)) {
+// unread is a file that has to be looked into.
+type unread struct {
+	copiedFile
+	text  func(path string) ([]byte, error)
+	stamp secretscan.Stamp
+}
+
+// unknown are the files that nothing is known of, each once. Those that need
+// no look by their names are remembered too: to look at 50,000 names costs
+// 20 ms.
+func (l *literals) unknown() (out []unread, names []secretscan.Stamp) {
 	const shortest = 16 // bytes of any credential
-	for _, inst := range d.Instances {
+	seen := map[copiedFile]bool{}
+	for _, inst := range l.Instances {
 		for _, c := range inst.Copies {
-			step, ok := c.Step.(*spec.Copy)
-			if !ok || c.Text == nil {
+			if _, ok := c.Step.(*spec.Copy); !ok || c.Text == nil {
 				continue
 			}
 			for _, f := range c.Files {
-				if f.Size >= shortest && f.Size <= MaxText && !f.Literal && !secretFile(f.Path) && !secretscan.Skips(f.Path) {
-					visit(inst.Body.Addr, c, step, f)
+				file := copiedFile{c.Context, f.Path}
+				if f.Size < shortest || f.Size > MaxText || f.Literal || l.Looked != nil && l.Looked.Clean(f.Stamp) || seen[file] {
+					continue
 				}
+				seen[file] = true
+				if secretFile(f.Path) || secretscan.Skips(f.Path) {
+					names = append(names, f.Stamp)
+					continue
+				}
+				out = append(out, unread{file, c.Text, f.Stamp})
 			}
 		}
 	}
+	return out, names
 }
 
 // look scans files on all cores. The result is places, "app.conf:3
-// (github-pat)". A file that cannot be read is the build's to report.
-func (l *literals) look(texts map[copiedFile]func(string) ([]byte, error)) map[copiedFile][]string {
-	files := make([]copiedFile, 0, len(texts))
-	for f := range texts {
-		files = append(files, f)
-	}
-	places := make([][]string, len(files))
+// (github-pat)"; of what cannot be read there are none: that is the build's to
+// report.
+func (l *literals) look(files []unread, clean []secretscan.Stamp) map[copiedFile][]string {
+	places, read := make([][]string, len(files)), make([]bool, len(files))
 	scanner := l.scanner()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(len(files), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(files)); i = next.Add(1) - 1 {
-				f := files[i]
-				text, err := texts[f](f.path)
-				if err != nil || text == nil {
-					continue
+				if text, err := files[i].text(files[i].path); err == nil {
+					places[i], read[i] = scanned(scanner, files[i].path, string(text)), true
 				}
-				places[i] = scanned(scanner, f.path, string(text))
 			}
 		})
 	}
@@ -104,8 +103,13 @@ func (l *literals) look(texts map[copiedFile]func(string) ([]byte, error)) map[c
 	out := map[copiedFile][]string{}
 	for i, f := range files {
 		if len(places[i]) > 0 {
-			out[f] = places[i]
+			out[f.copiedFile] = places[i]
+		} else if read[i] {
+			clean = append(clean, f.stamp)
 		}
+	}
+	if l.Looked != nil && len(clean) > 0 {
+		_ = l.Looked.Keep(clean) // what is not remembered is read again
 	}
 	return out
 }

@@ -22,6 +22,13 @@ type Scanner interface {
 	Scan(path, text string) []secretscan.Hit
 }
 
+// Looked remembers files that were looked into and hold nothing, by their
+// stamps, so that what has not changed is not read again.
+type Looked interface {
+	Clean(s secretscan.Stamp) bool
+	Keep(stamps []secretscan.Stamp) error
+}
+
 func literalRule() Rule {
 	return Rule{
 		ID: literalID, By: ByJudge, Title: "Nothing in the spec, and no file that is copied, has the form of a credential",
