@@ -218,6 +218,9 @@ func readStatement(text []byte) ([]scan, error) {
 	if err := json.Unmarshal(text, &s); err != nil {
 		return nil, fmt.Errorf("read the statement: %w", err)
 	}
+	if len(s.digests()) == 0 { // its name, which nobody has signed, must not stand in for that
+		return nil, errors.New("the statement has no subject with a sha256")
+	}
 	var out []scan
 	var err error
 	if isScan {

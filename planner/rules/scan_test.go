@@ -237,6 +237,19 @@ func TestWithKeysOnlyWhatIsSignedCounts(t *testing.T) {
 	}
 }
 
+// TestANameIsNoSubject: what a file is called is said by nobody's key.
+func TestANameIsNoSubject(t *testing.T) {
+	t.Parallel()
+	none := strings.Replace(statement(scanned(), stamp(1), `[]`), `"sha256"`, `"sha512"`, 1)
+	name := "scans/" + strings.Replace(scanned(), ":", "-", 1) + ".json"
+	for _, g := range []rules.Grade{of("keys", trusted().public), of("files", "scans/*")} {
+		ds := verdict(t, g, rules.Evidence{Name: name, Text: []byte(trusted().envelope(none))})
+		if len(ds) != 1 || !strings.Contains(ds[0].Detail, "no subject with a sha256") {
+			t.Errorf("%+v", ds)
+		}
+	}
+}
+
 func TestScanLimitsOfThePolicy(t *testing.T) {
 	t.Parallel()
 	medium := cve("CVE-1", `, "properties": {"security-severity": "5.0"}`)
