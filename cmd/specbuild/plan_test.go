@@ -146,3 +146,49 @@ func TestPlanJSON(t *testing.T) {
 		t.Errorf("the secret is in the plan:\n%s", stdout)
 	}
 }
+
+// TestDetailedExitcode: 0 is nothing to do, 2 something, and what goes wrong is
+// neither, so that CI can tell them apart; without the flag a plan that could
+// be made is 0.
+func TestDetailedExitcode(t *testing.T) {
+	do := in(t, `
+-- .git/HEAD --
+-- specbuild.hcl --
+-- image.hcl --
+image "x" {
+  from   = scratch
+  run_as = "1:1"
+  copy {
+    source = "x.txt"
+    to     = "/"
+  }
+}
+-- x.txt --
+x
+-- file --
+-- wrong/image.hcl --
+image "x" {
+  from = nothing
+}
+`)
+	for _, step := range []struct {
+		what string
+		args []string
+		want int
+	}{
+		{"something to do", []string{"plan", "--detailed-exitcode"}, 2},
+		{"something to do, as JSON", []string{"plan", "--detailed-exitcode", "--json"}, 2},
+		{"something to do, saved", []string{"plan", "--detailed-exitcode", "--out", "x.plan"}, 2},
+		{"something to do, not asked", []string{"plan"}, 0},
+		{"it is done", []string{"apply"}, 0},
+		{"nothing to do", []string{"plan", "--detailed-exitcode"}, 0},
+		{"every step again", []string{"plan", "--detailed-exitcode", "--no-cache"}, 2},
+		{"a mistake in the spec", []string{"plan", "--detailed-exitcode", "wrong"}, 3},
+		{"no place for the plan", []string{"plan", "--detailed-exitcode", "--out", "file/x.plan"}, 1},
+		{"a mistake on the command line", []string{"plan", "--detailed-exit-code"}, 64},
+	} {
+		if got, _, stderr := do(step.args...); got != step.want {
+			t.Errorf("%s: specbuild %s ends with %d, want %d\n%s", step.what, strings.Join(step.args, " "), got, step.want, stderr)
+		}
+	}
+}
