@@ -269,6 +269,9 @@ func describeNeeds(n pin.Needs) string {
 	if n := len(n.Git) + len(n.HTTP); n > 0 {
 		parts = append(parts, plural(n, "remote context"))
 	}
+	if len(n.Modules) > 0 {
+		parts = append(parts, plural(len(n.Modules), "module"))
+	}
 	return "resolve " + strings.Join(parts, ", ")
 }
 

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +24,7 @@ type lockFlags struct {
 	specFlags
 	engineFlags
 	json bool
+	diff bool
 }
 
 func (c *cli) lock() *cobra.Command {
@@ -43,6 +49,8 @@ anew; --upgrade alone asks for all of it.`,
 	fl.Lookup("upgrade").NoOptDefVal = upgradeAll
 	fl.StringArrayVar(&f.policies, "policy", nil, "lock what this policy asks for as well: a file or folder, oci://… or git::…; may be repeated")
 	fl.BoolVar(&f.json, "json", false, "print the changes as JSON")
+	fl.BoolVar(&f.diff, "diff", false, "write nothing; print what would change")
+	cmd.AddCommand(c.lockVerify())
 	return cmd
 }
 
@@ -111,16 +119,32 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	if err := c.report(ds, sp); err != nil {
 		return err
 	}
-	if len(changes) > 0 {
-		if err := pin.Write(sp.Root, updated); err != nil {
-			return err
-		}
+	if err := writeLock(sp.Root, updated, len(changes) > 0, f.diff); err != nil {
+		return err
 	}
 	if f.json {
 		return json.NewEncoder(c.stdout).Encode(map[string]any{"version": 1, "changes": changes})
 	}
 	c.printChanges(changes)
 	return nil
+}
+
+// writeLock writes a lock that changed, or that is not in its form: sorted
+// lines, as a merge by hand may not leave them. A dry one writes nothing.
+func writeLock(root string, lock pin.Lock, changed, dry bool) error {
+	if dry {
+		return nil
+	}
+	if !changed {
+		text, err := os.ReadFile(filepath.Join(root, pin.FileName))
+		if errors.Is(err, fs.ErrNotExist) || err == nil && bytes.Equal(text, lock.Encode()) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return pin.Write(root, lock)
 }
 
 // reader reads a spec as another machine would.
