@@ -46,6 +46,7 @@ type Image struct {
 	Annotations []dag.KV
 	Layers      []Layer   // lowest first, the base's too
 	History     []History // in order; the entries that are not Empty are as many as Layers
+	Steps       []dag.ID  // the node that made each of Layers; none where the engine cannot tell
 }
 
 // History is one line of an image's history.

@@ -92,10 +92,17 @@ func (c *cli) runApply(cmd *cobra.Command, args []string, f *applyFlags) error {
 		return err
 	}
 	defer w.close()
+	f.late = true
 	comp, err := c.compile(ctx, args, &f.specFlags, w, saved == nil)
 	if err != nil {
 		return err
 	}
+	err = c.applyCompiled(ctx, f, w, comp, saved, outs)
+	return errors.Join(err, c.writeReports("apply", &f.specFlags, comp.found, comp.spec))
+}
+
+// applyCompiled builds what was planned, looks at it, and writes it.
+func (c *cli) applyCompiled(ctx context.Context, f *applyFlags, w *world, comp *compiled, saved *savedPlan, outs []output) error {
 	if saved != nil {
 		if err := saved.holds(ctx, comp, w.engine(f.engineFlags)); err != nil {
 			return err
@@ -127,10 +134,18 @@ func (c *cli) runApply(cmd *cobra.Command, args []string, f *applyFlags) error {
 	if err := untested(results, f.requireTests, p); err != nil {
 		return err
 	}
+	late, err := c.judgeImages(ctx, w, f, comp, results)
+	if err != nil || late.HasErrors() {
+		p.Close()
+		return errors.Join(err, c.report(late, comp.spec))
+	}
 	pub := &publisher{world: w, outputs: outs, push: f.push, attest: f.attest, graph: comp.graph, created: sourceDateEpoch(), printer: p}
 	done, err := pub.publish(ctx, results)
 	p.Close()
 	if err != nil {
+		return err
+	}
+	if err := c.report(late, comp.spec); err != nil {
 		return err
 	}
 	if f.json {

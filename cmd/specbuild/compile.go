@@ -40,6 +40,7 @@ type specFlags struct {
 	overrides  []string
 	reason     string
 	reports    []string           // --report: FORMAT or FORMAT:FILE
+	late       bool               // of apply: reports are written when the images were judged, too
 	aside      []report.Aside     // what waivers and overrides set aside, for reports
 	upgrade    *pin.UpgradePolicy // of lock
 	overlay    map[string][]byte  // texts that are read instead of files, of validate --fix
@@ -161,8 +162,10 @@ func (c *cli) compile(ctx context.Context, args []string, s *specFlags, w *world
 		ds = append(out.judges.harden(ds), more...)
 	}
 	out.found = ds
-	if err := c.writeReports("plan", s, ds, sp); err != nil {
-		return nil, err
+	if !s.late || ds.HasErrors() {
+		if err := c.writeReports("plan", s, ds, sp); err != nil {
+			return nil, err
+		}
 	}
 	if err := c.report(ds, sp); err != nil {
 		return nil, err

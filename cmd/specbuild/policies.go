@@ -36,7 +36,9 @@ type judges struct {
 	opts policy.Options
 	used map[string]bool // rules that were overridden
 
-	flags *specFlags // of the command: what is set aside is told there
+	flags  *specFlags          // of the command: what is set aside is told there
+	facts  rules.Facts         // that were judged, for the images that are made of them
+	waived map[diag.Range]bool // blocks of waivers that set something aside
 }
 
 // judges finds the policies that hold: the machine's, the workspace's, and
@@ -68,14 +70,31 @@ func (c *cli) judges(ctx context.Context, sp *spec.Spec, f *specFlags, partial b
 }
 
 func (j *judges) judge(f rules.Facts) diag.List {
-	j.flags.aside = nil
-	f.Aside = func(a rules.Aside) {
-		if a.Override {
-			j.used[a.Finding.Diag.Code] = true
-		}
-		j.flags.aside = append(j.flags.aside, report.Aside{Finding: a.Finding.Diag, Reason: a.Reason, Owner: a.Owner})
-	}
+	j.flags.aside, j.waived = nil, map[diag.Range]bool{}
+	j.facts = f
+	f.Aside = j.setAside
 	return j.set.Judge(f, j.opts)
+}
+
+func (j *judges) setAside(a rules.Aside) {
+	if a.Override {
+		j.used[a.Finding.Diag.Code] = true
+	}
+	if !a.Waiver.IsZero() {
+		j.waived[a.Waiver] = true
+	}
+	j.flags.aside = append(j.flags.aside, report.Aside{Finding: a.Finding.Diag, Reason: a.Reason, Owner: a.Owner})
+}
+
+// judgeImages judges what a build has made of what was judged before it.
+func (j *judges) judgeImages(images []rules.Image, whole bool, told diag.List) diag.List {
+	done := rules.Finished{Images: images, Whole: whole, Waived: j.waived, Told: slices.Clone(told)}
+	for _, a := range j.flags.aside {
+		done.Told = append(done.Told, a.Finding)
+	}
+	f := j.facts
+	f.Aside = j.setAside
+	return j.set.JudgeImages(f, done, j.opts)
 }
 
 // notAMember is the warning about a spec that no pattern of the workspace's
@@ -100,9 +119,16 @@ func (j *judges) harden(ds diag.List) diag.List {
 // overridden is the annotation that says which rule was gone past, and why.
 const overridden = "dev.specbuild.override."
 
-// record writes what was overridden into the images that are built.
+// record writes what was overridden into the images that are built. Rules that
+// look at finished images have yet to find something then: an override of one
+// is recorded as it was given.
 func (j *judges) record(plan *planner.Plan) {
 	var notes []planner.KV
+	for rule := range j.opts.Overrides {
+		if j.set.Late(rule) {
+			j.used[rule] = true
+		}
+	}
 	for rule := range j.used {
 		notes = append(notes, planner.KV{Name: overridden + rule, Value: j.opts.Overrides[rule]})
 	}

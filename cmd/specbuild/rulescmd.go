@@ -147,7 +147,10 @@ func explanation(r rules.Rule) string {
 	if r.Mend != "" {
 		fmt.Fprintf(&b, "\nTo mend it: %s\n", r.Mend)
 	}
-	if r.By == rules.ByJudge || r.By == rules.ByPolicy {
+	if r.OfImages() && r.By != rules.ByImage {
+		fmt.Fprintf(&b, "\nIt also looks at the files of each image that apply has built.\n")
+	}
+	if r.By == rules.ByJudge || r.By == rules.ByPolicy || r.OfImages() {
 		fmt.Fprintf(&b, "\nWhere there is a reason, a waiver of %q sets it aside until a day.\n", r.ID)
 	}
 	if len(r.Sources) > 0 {
@@ -157,8 +160,11 @@ func explanation(r rules.Rule) string {
 }
 
 func keptBy(k rules.Keeper) string {
-	if k == rules.ByJudge {
+	switch k {
+	case rules.ByJudge:
 		return "judged by every validate, plan and apply"
+	case rules.ByImage:
+		return "judged by apply, in the finished image"
 	}
 	return "kept by " + k.Keeps()
 }

@@ -165,7 +165,7 @@ func (b *baseResolver) tableOf(ctx context.Context, ref string, l image.BaseLaye
 		return nil, err
 	}
 	defer d.Close()
-	own := map[string][]byte{"etc/passwd": nil, "etc/group": nil}
+	own := map[string][]byte{"etc/passwd": nil, "etc/group": nil, "etc/shadow": nil, "etc/gshadow": nil}
 	toc, diffID, _, err := layer.ReadTOC(d, layer.ReadOptions{Devices: true, Keep: own})
 	if err != nil {
 		return nil, fmt.Errorf("layer %s: %w", l.Digest, err)
@@ -177,6 +177,9 @@ func (b *baseResolver) tableOf(ctx context.Context, ref string, l image.BaseLaye
 		if content != nil { // the uppermost layer that has the file decides
 			keep[path] = content
 		}
+	}
+	if err := local.KeepAccounts(b.store, own); err != nil {
+		return nil, err
 	}
 	_, err = b.store.PutTOC(diffID, toc.Encode())
 	return toc, err

@@ -42,6 +42,24 @@ func (t *Tree) Resolve(path string) (string, error) {
 	return resolved, nil
 }
 
+// Follow is Resolve for who asks what a path would lead to: where something is
+// not there, it gives the path of what is missing, and false. Of links that go
+// round in a circle, and of a path through what is no directory, that is empty.
+func (t *Tree) Follow(path string) (resolved string, ok bool) {
+	clean, err := cleanPath(path)
+	if err != nil {
+		return "", false
+	}
+	r := resolver{below: patient{t}}
+	resolved, err = r.resolve(clean)
+	return resolved, err == nil && !r.missing
+}
+
+// patient is a tree in which a link may lead to what is not there.
+type patient struct{ *Tree }
+
+func (patient) Complete() bool { return false }
+
 // resolver walks one path.
 type resolver struct {
 	below   Below

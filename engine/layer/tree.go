@@ -149,6 +149,62 @@ func (t *Tree) Walk(dir string) iter.Seq[Entry] {
 	}
 }
 
+// All gives every entry with the layer that it comes from, counted from the
+// lowest, parents first.
+func (t *Tree) All() iter.Seq2[int, Entry] {
+	return func(yield func(int, Entry) bool) {
+		for i := range t.order {
+			if !yield(int(t.order[i].layer), *t.at(i)) {
+				return
+			}
+		}
+	}
+}
+
+// Shown gives for each layer the bytes of its files that can still be seen,
+// under whatever name: the rest was deleted or replaced above.
+func (t *Tree) Shown() []int64 {
+	out := make([]int64, len(t.layers))
+	linked := map[ref]bool{} // seen by a further name only
+	for i := range t.order {
+		r := t.order[i]
+		switch e := t.at(i); e.Type {
+		case File:
+			out[r.layer] += e.Size
+		case Hardlink:
+			first := ref{r.layer, t.first(r)}
+			if k, ok := t.find(e.Link); ok && t.order[k] == first || linked[first] {
+				continue // counted by that name
+			}
+			linked[first] = true
+			out[r.layer] += t.layers[first.layer][first.index].Size
+		}
+	}
+	return out
+}
+
+// Sizes gives for each layer the bytes of all its files, seen or not.
+func (t *Tree) Sizes() []int64 {
+	out := make([]int64, len(t.layers))
+	for n, entries := range t.layers {
+		for i := range entries {
+			out[n] += entries[i].Size
+		}
+	}
+	return out
+}
+
+// first is the place of the file that a hard link is another name of, in its
+// own layer; the link's own where there is none.
+func (t *Tree) first(r ref) uint32 {
+	entries := t.layers[r.layer]
+	k, found := slices.BinarySearchFunc(entries, Entry{Path: entries[r.index].Link, Type: File}, func(a, b Entry) int { return compareEntries(&a, &b) })
+	if !found {
+		return r.index
+	}
+	return uint32(k)
+}
+
 // Len is the number of entries.
 func (t *Tree) Len() int { return len(t.order) }
 

@@ -152,29 +152,29 @@ func (b *build) openInput(ctx context.Context, id dag.ID) (fileSource, error) {
 	if err != nil {
 		return fileSource{}, err
 	}
-	return b.rootFiles(ctx, tree, chain), nil
+	return b.rootFiles(tree, chain), nil
 }
 
 // rootFiles opens files of a chain of layers by their content: what is needed
 // is taken out of each layer in one pass over its tar, so that nothing has to
 // be unpacked.
-func (b *build) rootFiles(ctx context.Context, tree *layer.Tree, chain []*layerRef) fileSource {
+func (e *Engine) rootFiles(tree *layer.Tree, chain []*layerRef) fileSource {
 	open := func(path string) (io.ReadCloser, error) {
-		_, e, ok := tree.Content(path)
+		_, f, ok := tree.Content(path)
 		if !ok {
 			return nil, fmt.Errorf("%s is not in the root", path)
 		}
-		return b.o.Store.OpenBlob(e.Digest)
+		return e.o.Store.OpenBlob(f.Digest)
 	}
 	fetch := func(ctx context.Context, items []layer.Item) error {
 		want := map[string]bool{}
 		for _, it := range items {
-			if it.Type == layer.File && it.Digest != "" && !b.o.Store.HasBlob(it.Digest, it.Size) {
+			if it.Type == layer.File && it.Digest != "" && !e.o.Store.HasBlob(it.Digest, it.Size) {
 				want[it.Digest] = true
 			}
 		}
 		for i := len(chain) - 1; i >= 0 && len(want) > 0; i-- {
-			if err := b.extract(ctx, chain[i], want); err != nil {
+			if err := e.extract(ctx, chain[i], want); err != nil {
 				return err
 			}
 		}
@@ -185,14 +185,14 @@ func (b *build) rootFiles(ctx context.Context, tree *layer.Tree, chain []*layerR
 
 // extract stores the wanted contents that a layer holds as blobs, and takes
 // them off the list.
-func (b *build) extract(ctx context.Context, l *layerRef, want map[string]bool) error {
+func (e *Engine) extract(ctx context.Context, l *layerRef, want map[string]bool) error {
 	toc, err := l.toc(ctx)
 	if err != nil {
 		return err
 	}
 	has := false
-	for _, e := range toc.Entries {
-		has = has || want[e.Digest] && e.Type == layer.File
+	for _, f := range toc.Entries {
+		has = has || want[f.Digest] && f.Type == layer.File
 	}
 	if !has {
 		return nil
@@ -202,11 +202,11 @@ func (b *build) extract(ctx context.Context, l *layerRef, want map[string]bool) 
 		return err
 	}
 	defer tar.Close()
-	return contents(tar, toc, func(e layer.Entry, r io.Reader) error {
-		if !want[e.Digest] {
+	return contents(tar, toc, func(f layer.Entry, r io.Reader) error {
+		if !want[f.Digest] {
 			return nil
 		}
-		w, err := b.o.Store.CreateBlob(cache.Want{Digest: e.Digest, Size: e.Size})
+		w, err := e.o.Store.CreateBlob(cache.Want{Digest: f.Digest, Size: f.Size})
 		if err != nil {
 			return err
 		}
@@ -215,9 +215,9 @@ func (b *build) extract(ctx context.Context, l *layerRef, want map[string]bool) 
 			return err
 		}
 		if _, _, err := w.Commit(); err != nil {
-			return fmt.Errorf("reading %s of layer %s: %w", e.Path, l.diffID, err)
+			return fmt.Errorf("reading %s of layer %s: %w", f.Path, l.diffID, err)
 		}
-		delete(want, e.Digest)
+		delete(want, f.Digest)
 		return nil
 	})
 }
@@ -234,24 +234,24 @@ func (b *build) readFile(ctx context.Context, id dag.ID, path string) ([]byte, e
 // maxSmall is more than any passwd or group file that is not an attack.
 const maxSmall = 16 << 20
 
-func (b *build) readIn(ctx context.Context, tree *layer.Tree, chain func() ([]*layerRef, error), path string) ([]byte, error) {
+func (e *Engine) readIn(ctx context.Context, tree *layer.Tree, chain func() ([]*layerRef, error), path string) ([]byte, error) {
 	real, err := tree.Resolve(path)
 	if err != nil {
 		return nil, nil //nolint:nilerr // a file that is not there, or behind a broken link, has no lines
 	}
-	_, e, ok := tree.Content(real)
-	if !ok || e.Type != layer.File {
+	_, f, ok := tree.Content(real)
+	if !ok || f.Type != layer.File {
 		return nil, nil
 	}
-	if e.Size > maxSmall {
-		return nil, fmt.Errorf("/%s has %d bytes, which is more than such a file can have", real, e.Size)
+	if f.Size > maxSmall {
+		return nil, fmt.Errorf("/%s has %d bytes, which is more than such a file can have", real, f.Size)
 	}
 	layers, err := chain()
 	if err != nil {
 		return nil, err
 	}
-	src := b.rootFiles(ctx, tree, layers)
-	if err := src.fetch(ctx, []layer.Item{{Entry: e}}); err != nil {
+	src := e.rootFiles(tree, layers)
+	if err := src.fetch(ctx, []layer.Item{{Entry: f}}); err != nil {
 		return nil, err
 	}
 	r, err := src.open(real)

@@ -30,6 +30,9 @@ func (b *build) image(ctx context.Context, id dag.ID) (engine.Image, error) {
 	for _, l := range chain {
 		img.Layers = append(img.Layers, l)
 	}
+	if img.Steps, err = b.steps(ctx, n.Inputs[0]); err != nil {
+		return engine.Image{}, err
+	}
 	if img.History, err = b.history(ctx, n.Inputs[0]); err != nil {
 		return engine.Image{}, err
 	}
@@ -37,6 +40,23 @@ func (b *build) image(ctx context.Context, id dag.ID) (engine.Image, error) {
 		return engine.Image{}, b.failed(n, err)
 	}
 	return img, nil
+}
+
+// steps are the nodes that made the layers of a root, one for each.
+func (b *build) steps(ctx context.Context, id dag.ID) ([]dag.ID, error) {
+	s := b.nodes[id]
+	var out []dag.ID
+	if hasBelow(s.n.Op) {
+		var err error
+		if out, err = b.steps(ctx, s.n.Inputs[0]); err != nil {
+			return nil, err
+		}
+	}
+	r, err := b.get(ctx, id)
+	for range r.own {
+		out = append(out, id)
+	}
+	return out, err
 }
 
 // history says how each layer came about, from the operations alone, so that

@@ -229,7 +229,8 @@ func (l *layerRef) toc(ctx context.Context) (*layer.TOC, error) {
 		return nil, err
 	}
 	defer r.Close()
-	toc, diffID, _, err := layer.ReadTOC(r, layer.ReadOptions{Devices: true})
+	kept := accountFiles()
+	toc, diffID, _, err := layer.ReadTOC(r, layer.ReadOptions{Devices: true, Keep: kept})
 	if err != nil {
 		return nil, fmt.Errorf("reading layer %s of %s: %w", l.base.blob.Digest, l.base.ref, err)
 	}
@@ -237,8 +238,31 @@ func (l *layerRef) toc(ctx context.Context) (*layer.TOC, error) {
 		return nil, fmt.Errorf("layer %s of %s is not what its configuration says: its content is %s, claimed is %s",
 			l.base.blob.Digest, l.base.ref, diffID, l.diffID)
 	}
+	if err := KeepAccounts(l.e.o.Store, kept); err != nil {
+		return nil, err
+	}
 	_, err = l.e.o.Store.PutTOC(l.diffID, toc.Encode())
 	return toc, err
+}
+
+// accountFiles are what is asked of nearly every base besides its table: kept
+// when a layer is streamed, so that it is streamed once.
+func accountFiles() map[string][]byte {
+	return map[string][]byte{"etc/passwd": nil, "etc/group": nil, "etc/shadow": nil, "etc/gshadow": nil}
+}
+
+// KeepAccounts puts files of a base that were read while its layer was
+// streamed into the store, where a build looks for them first.
+func KeepAccounts(store *cache.Store, files map[string][]byte) error {
+	for name, content := range files {
+		if content == nil {
+			continue
+		}
+		if _, err := store.PutBlob(content); err != nil {
+			return fmt.Errorf("keeping /%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func (l *layerRef) storedTOC() (*layer.TOC, bool, error) {

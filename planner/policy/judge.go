@@ -71,6 +71,17 @@ func (s *Set) Judge(f rules.Facts, o Options) diag.List {
 	return rules.Judge(f)
 }
 
+// JudgeImages judges what a build has made: by the built-in rules that look at
+// finished images, and by the policies' own.
+func (s *Set) JudgeImages(f rules.Facts, done rules.Finished, o Options) diag.List {
+	f.Grades = s.grades
+	f.Policy = rules.Policy{Rules: s.rules(), Overrides: o.Overrides}
+	for _, p := range s.Policies {
+		f.Policy.Waivers = append(f.Policy.Waivers, p.Waivers...)
+	}
+	return rules.JudgeImages(f, done)
+}
+
 // sight makes what rules see, as far as some rule looks at it.
 type sight struct {
 	facts      rules.Facts
@@ -117,7 +128,7 @@ func (s *Set) rules() []rules.Rule {
 	var out []rules.Rule
 	for _, p := range s.Policies {
 		for _, r := range p.Rules {
-			out = append(out, rules.Rule{ID: r.ID, By: rules.ByPolicy, Title: "The policy " + p.Name + " asks for it"})
+			out = append(out, rules.Rule{ID: r.ID, By: rules.ByPolicy, Late: phaseOf(r) == ofImage, Title: "The policy " + p.Name + " asks for it"})
 		}
 	}
 	return out

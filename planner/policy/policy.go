@@ -139,7 +139,7 @@ func (s *Set) grade(p *spec.Policy, g spec.PolicyGrade, builtin map[string]rules
 		ds.Errorf(g.Range, "No such rule", "%q is not the id of a rule.%s `specbuild rules` lists them.", g.Rule, eval.DidYouMean(g.Rule, ids))
 		return ds
 	}
-	if ok && (rule.By == rules.ByLanguage || rule.By == rules.ByPlanner) && g.Severity.V != "error" {
+	if ok && (rule.By == rules.ByLanguage || rule.By == rules.ByPlanner) && !rule.OfImages() && g.Severity.V != "error" {
 		ds.Errorf(g.Range, "This cannot be graded", "%s is kept by the %s: it is always an error. Take the line out.", g.Rule, rule.By)
 		return ds
 	}
@@ -279,11 +279,27 @@ func (s *Set) Grants() []string {
 // Owner is the name of the policy that grades or declares a rule, or empty.
 func (s *Set) Owner(rule string) string { return s.owners[rule] }
 
+// Late reports whether a rule looks at finished images, also.
+func (s *Set) Late(rule string) bool {
+	return slices.ContainsFunc(slices.Concat(rules.All(), s.rules()), func(r rules.Rule) bool { return r.ID == rule && r.OfImages() })
+}
+
+// GradesImages reports whether a policy has a rule over finished images, or
+// grades one: then no image may be passed over.
+func (s *Set) GradesImages() bool {
+	for id, g := range s.grades {
+		if g.Set && s.Late(id) {
+			return true
+		}
+	}
+	return false
+}
+
 // Overridable says why a rule cannot be overridden; nil is that it can.
 func (s *Set) Overridable(rule string) error {
 	ids := slices.Collect(maps.Keys(s.owners))
 	for _, r := range rules.All() {
-		if r.By != rules.ByLanguage && r.By != rules.ByPlanner {
+		if r.By != rules.ByLanguage && r.By != rules.ByPlanner || r.OfImages() {
 			ids = append(ids, r.ID)
 		}
 	}

@@ -35,7 +35,7 @@ func TestDocs(t *testing.T) {
 	}
 }
 
-const preface = `<!-- Made from planner/rules by go test ./planner/rules -run TestDocs -update. Do not edit. -->
+var preface = `<!-- Made from planner/rules by go test ./planner/rules -run TestDocs -update. Do not edit. -->
 
 # Rules
 
@@ -58,9 +58,25 @@ waiver {
 What the *language* or the *planner* keeps cannot be said, or has no plan: there is nothing to set aside. What the *lock* keeps is told
 by ` + "`specbuild lock`" + `, which asks registries; what the *build* keeps, by ` + "`apply`" + `, as a step that failed.
 
+What is *judged in the image* is found by ` + "`apply`" + ` in the files that a build came to, before anything is written or pushed; waivers and policies
+hold for it as for the rest. Rules that other keepers have may look there as well: ` + imageToo(rules.All()) + `. A layer that several images
+share is told of once, at the step or base that brought it. An image that adds no file to its base is not pulled to be looked at, unless a
+policy grades one of these rules.
+
 | rule | finding | kept by | what it asks |
 |---|---|---|---|
 `
+
+// imageToo are the rules that look at finished images besides.
+func imageToo(all []rules.Rule) string {
+	var out []string
+	for _, r := range all {
+		if r.OfImages() && r.By != rules.ByImage {
+			out = append(out, "`"+r.ID+"`")
+		}
+	}
+	return strings.Join(out, ", ")
+}
 
 func page(all []rules.Rule) string {
 	var table, reasons, notices strings.Builder

@@ -116,9 +116,10 @@ type Finding struct {
 // Aside is a finding that does not count, and why.
 type Aside struct {
 	Finding  Finding
-	Override bool   // by --override, else by a waiver
-	Reason   string // as it was given
-	Owner    string // of the waiver
+	Override bool       // by --override, else by a waiver
+	Reason   string     // as it was given
+	Owner    string     // of the waiver
+	Waiver   diag.Range // its block; zero of an override
 }
 
 // unpinned reports whether there is no lock, and none about to be made.

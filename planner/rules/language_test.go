@@ -372,7 +372,7 @@ func TestRulesAreWellFormed(t *testing.T) {
 			t.Errorf("%s is milder in a release", r.ID)
 		}
 	}
-	if len(seen) != 76 {
+	if len(seen) != 81 {
 		t.Errorf("%d rules", len(seen))
 	}
 }

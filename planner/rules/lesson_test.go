@@ -48,7 +48,15 @@ func TestLessons(t *testing.T) {
 				}
 				return
 			}
-			if ds := lesson(t, r, r.Bad); !slices.ContainsFunc(ds, func(d diag.Diagnostic) bool { return blames(r, d) }) {
+			if r.By == rules.ByImage {
+				// What breaks it has a plan: only what the build makes of it shows. The
+				// stories over built images hold that it is found.
+				for _, d := range lesson(t, r, r.Bad) {
+					if d.Code == "" || d.Code == r.ID {
+						t.Errorf("%+v of the bad example, before it is built:\n%s", d, r.Bad)
+					}
+				}
+			} else if ds := lesson(t, r, r.Bad); !slices.ContainsFunc(ds, func(d diag.Diagnostic) bool { return blames(r, d) }) {
 				t.Errorf("%+v of the bad example:\n%s", ds, r.Bad)
 			}
 			if r.Good == "" {

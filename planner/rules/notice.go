@@ -60,6 +60,8 @@ func (k Keeper) Keeps() string {
 	switch k {
 	case ByJudge:
 		return "judged"
+	case ByImage:
+		return "judged in the image"
 	case ByPolicy:
 		return "a policy"
 	}

@@ -29,7 +29,8 @@ func cacheRule() Rule {
 			"sg:missing-dnf-clean-all", "sg:missing-yum-clean-all", "sg:missing-zypper-clean", "sg:missing-pip-no-cache-dir", "bn:apkAddUseNoCache",
 			"bn:ruleAptGetInstallThenRemoveAptLists", "bn:yumInstallRmVarCacheYum", "bn:pipUseNoCacheDir", "bn:npmCacheClean", "bn:gemUpdateSystemRmRootGem",
 		},
-		check: leftCaches,
+		check:      leftCaches,
+		checkImage: cachesLeft,
 	}
 }
 

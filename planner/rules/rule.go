@@ -14,8 +14,8 @@ import (
 // Keeper says who reports that a rule is broken.
 type Keeper string
 
-// The keepers. Only Judge's findings can be set aside by a waiver: what the
-// language or the planner refuses is not a plan at all.
+// The keepers. Only findings of Judge, JudgeImages and policies can be set
+// aside by a waiver: what the language or the planner refuses is not a plan at all.
 const (
 	ByJudge    Keeper = "judge"    // this package
 	ByLanguage Keeper = "language" // spec, since it cannot be said or has no value
@@ -23,6 +23,7 @@ const (
 	ByLock     Keeper = "lock"     // `specbuild lock`, which asks registries
 	ByBuild    Keeper = "build"    // the engine, which looks at what it makes
 	ByPolicy   Keeper = "policy"   // an organisation's policy, whose own rule it is
+	ByImage    Keeper = "image"    // JudgeImages, which looks at what a build has made
 )
 
 // Rule is one built-in rule.
@@ -42,15 +43,23 @@ type Rule struct {
 	Mend    string   // how, in a sentence; with "validate --fix does it" where it does
 	Sources []string // what other tools call it: "DL3006", "CIS-DI-0001"
 
-	check func(*docket) // of ByJudge
+	// Late rules of policies look at finished images; of the built-in ones, those
+	// that have a checkImage, whatever else keeps them.
+	Late bool
+
+	check      func(*docket)         // of ByJudge
+	checkImage func(*docket, *Image) // of ByImage, and of others that have more to say then
 }
+
+// OfImages reports whether the rule is judged, also, when images are finished.
+func (r Rule) OfImages() bool { return r.Late || r.checkImage != nil }
 
 // All is the table of rules, in the order of the documentation: a family
 // after the other.
 func All() []Rule {
 	return slices.Concat(
 		baseRules(), []Rule{signedRule(), scanRule()}, platformRules(), userRules(), secretRules(), []Rule{persistRule()}, packageRules(), fetchRules(), downloadRules(),
-		copyRules(), runRules(), portRules(), publishRules(), waiverRules(),
+		copyRules(), runRules(), portRules(), publishRules(), imageRules(), waiverRules(),
 	)
 }
 
@@ -77,7 +86,8 @@ func Judge(f Facts) diag.List {
 // several rules ask for: chains, and scripts that were parsed.
 type docket struct {
 	Facts
-	rule     Rule // that is being judged
+	rule     Rule      // that is being judged
+	finished *Finished // of JudgeImages, else nil
 	findings []Finding
 	seen     map[findingKey]bool
 	scripts  map[scriptKey]*script

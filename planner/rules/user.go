@@ -63,8 +63,9 @@ user "worker" {
 user "worker" {
   uid = 10002
 }`,
-			Mend:    "Give one of them another number.",
-			Sources: []string{"DKL-LI-0002"},
+			Mend:       "Give one of them another number.",
+			Sources:    []string{"DKL-LI-0002"},
+			checkImage: sameAccounts,
 		},
 		{
 			ID: "user-no-password", By: ByJudge, Title: "No password is set or emptied",
@@ -75,9 +76,10 @@ user "worker" {
 			Good: `user "web" {
   uid = 10002
 }`,
-			Mend:    "Leave the account locked, as a `user` step does.",
-			Sources: []string{"CKV2_DOCKER_17", "DKL-LI-0001"},
-			check:   passwords,
+			Mend:       "Leave the account locked, as a `user` step does.",
+			Sources:    []string{"CKV2_DOCKER_17", "DKL-LI-0001"},
+			check:      passwords,
+			checkImage: openAccounts,
 		},
 		{
 			ID: "user-created-declaratively", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "Users are made by `user` and `group` steps, not by a command",

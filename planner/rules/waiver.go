@@ -98,24 +98,26 @@ func (d *docket) setAside(a Aside) {
 // waive marks what one waiver sets aside, and says what is wrong with it.
 func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool) diag.List {
 	if ds := d.waivable(w, ofPolicy, rules); len(ds) > 0 {
-		return ds
+		return d.early(ds)
 	}
 	addrs, ds := d.addressed(w)
 	if len(addrs) == 0 {
-		return ds
+		return d.early(ds)
 	}
 	var found []diag.Diagnostic
 	for i, f := range d.findings {
 		if !aside[i] && f.Diag.Code == w.Rule.V && slices.Contains(addrs, f.Addr) {
 			aside[i] = true
-			d.setAside(Aside{Finding: f, Reason: w.Reason.V, Owner: w.Owner.V})
+			d.setAside(Aside{Finding: f, Reason: w.Reason.V, Owner: w.Owner.V, Waiver: w.Range})
 			found = append(found, f.Diag)
 		}
 	}
-	switch {
-	case !d.Now.Before(w.Expires.V):
-		return diag.List{d.expired(w, found)}
-	case len(found) == 0 && (ofPolicy && d.Spec.Whole || !ofPolicy) && d.whole():
+	switch expired := !d.Now.Before(w.Expires.V); {
+	case expired && d.finished != nil && len(found) == 0:
+		return nil // said with the spec, or nothing was found that it is for
+	case expired:
+		return d.expired(w, late(rules, w), found)
+	case len(found) == 0 && (ofPolicy && d.Spec.Whole || !ofPolicy) && d.whole() && d.decided(w, late(rules, w)):
 		return diag.List{{
 			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver sets nothing aside", Range: w.Range,
 			Detail: fmt.Sprintf("The rule %s finds nothing at %s any more. Take the waiver out.", w.Rule.V, w.Address.V),
@@ -130,20 +132,57 @@ func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool
 	return nil
 }
 
+// early is what is wrong with a waiver itself: told with the spec, and not
+// again with its images.
+func (d *docket) early(ds diag.List) diag.List {
+	if d.finished != nil {
+		return nil
+	}
+	return ds
+}
+
+// late reports whether the rule of a waiver is judged, also, over finished
+// images.
+func late(rules []Rule, w *spec.Waiver) bool {
+	i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == w.Rule.V })
+	return i >= 0 && rules[i].OfImages()
+}
+
+// decided reports whether it is known by now that nothing is set aside by a
+// waiver: of a rule over finished images, when all are there.
+func (d *docket) decided(w *spec.Waiver, late bool) bool {
+	if d.finished == nil {
+		return !late
+	}
+	return late && d.finished.Whole && !d.finished.Waived[w.Range]
+}
+
 func lastDay(w *spec.Waiver) string { return w.Expires.V.AddDate(0, 0, -1).Format("2006-01-02") }
 
 // expired is the one message about an expired waiver: what it set aside is
 // told as notes, since the mistake is one. Where the rule is not hard,
 // --override of the rule lets an old release be built again.
-func (d *docket) expired(w *spec.Waiver, found []diag.Diagnostic) diag.Diagnostic {
+//
+// What a late rule would find is not known before the build: an expired waiver
+// of it stops the build, but where its rule is overridden.
+func (d *docket) expired(w *spec.Waiver, late bool, found []diag.Diagnostic) diag.List {
 	out := diag.Diagnostic{Severity: diag.Error, Code: waiverRule, Summary: "The waiver has expired", Range: or(w.Expires.Range, w.Range)}
-	if len(found) == 0 {
+	reason, overridden := d.Policy.Overrides[w.Rule.V]
+	overridden = overridden && !d.Grades[w.Rule.V].Hard
+	switch {
+	case len(found) == 0 && late && overridden:
+		return nil
+	case len(found) == 0 && late:
+		out.Detail = fmt.Sprintf("%s set %s aside at %s until %s (%s), which is judged when the image is built. Mend what it was for and take it out, or have %s decide anew and give it a later day.",
+			w.Owner.V, w.Rule.V, w.Address.V, lastDay(w), strings.TrimSuffix(w.Reason.V, "."), w.Owner.V)
+		return diag.List{out}
+	case len(found) == 0:
 		out.Detail = fmt.Sprintf("It held until %s, and %s finds nothing at %s any more. Take it out.", lastDay(w), w.Rule.V, w.Address.V)
-		return out
+		return diag.List{out}
 	}
 	out.Detail = fmt.Sprintf("%s set %s aside at %s until %s (%s). Mend what it was for, or have %s decide anew and give it a later day.",
 		w.Owner.V, w.Rule.V, w.Address.V, lastDay(w), strings.TrimSuffix(w.Reason.V, "."), w.Owner.V)
-	if reason, ok := d.Policy.Overrides[w.Rule.V]; ok && !d.Grades[w.Rule.V].Hard {
+	if overridden {
 		d.setAside(Aside{Finding: Finding{Diag: diag.Diagnostic{Code: w.Rule.V, Summary: out.Summary, Range: out.Range}}, Override: true, Reason: reason})
 		out.Severity = diag.Warning
 		out.Detail += fmt.Sprintf(" Set aside by --override: %s.", strings.TrimSuffix(reason, "."))
@@ -151,7 +190,7 @@ func (d *docket) expired(w *spec.Waiver, found []diag.Diagnostic) diag.Diagnosti
 	for _, f := range found {
 		out.Notes = append(out.Notes, diag.Note{Message: f.Summary, Range: f.Range})
 	}
-	return out
+	return diag.List{out}
 }
 
 // waivable refuses waivers of what is no rule, of what no waiver can mend, and
@@ -166,7 +205,7 @@ func (d *docket) waivable(w *spec.Waiver, ofPolicy bool, rules []Rule) diag.List
 			ids = append(ids, r.ID)
 		}
 		ds.Errorf(w.Rule.Range, "No such rule", "%q is not the id of a rule%s. docs/rules.md lists them.", w.Rule.V, didYouMean(w.Rule.V, ids))
-	case rules[i].By != ByJudge && rules[i].By != ByPolicy || rules[i].ID == waiverRule:
+	case rules[i].By != ByJudge && rules[i].By != ByPolicy && !rules[i].OfImages() || rules[i].ID == waiverRule:
 		ds.Errorf(w.Rule.Range, "This cannot be set aside", "%s is not judged but has to be so: %s. Take the waiver out.", w.Rule.V, lowerFirst(rules[i].Title))
 	case !ofPolicy && d.Grades[w.Rule.V].Hard:
 		ds = diag.List{{

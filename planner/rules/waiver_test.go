@@ -36,7 +36,7 @@ func TestWaiver(t *testing.T) {
 		"by the short address": {waived("final-user-non-root", "image.web", "2026-12-31"), nil},
 		"by the whole address": {waived("final-user-non-root", "//:image.web", "2026-12-31"), nil},
 		// fires: suppression-justified
-		"on its last day":      {waived("final-user-non-root", "image.web", "2026-03-01"), []string{"warning suppression-justified: The waiver expires soon | until 2026-03-01, for a last month"}},
+		"on its last day": {waived("final-user-non-root", "image.web", "2026-03-01"), []string{"warning suppression-justified: The waiver expires soon | until 2026-03-01, for a last month"}},
 		"after its last day": {waived("final-user-non-root", "image.web", "2026-02-28"),
 			[]string{"error suppression-justified: The waiver has expired | have team-files decide anew"}},
 		"expired, and nothing to set aside": {waived("secret-in-url", "image.web", "2026-02-28"),
@@ -54,10 +54,14 @@ func TestWaiver(t *testing.T) {
 		// quiet: suppression-justified (what it sets aside was not judged)
 		"a module that was not read": {waived("final-user-non-root", "//services/ftp:image.ftp", "2026-12-31"), []string{root}},
 		"another rule":               {waived("port-no-ssh", "image.web", "2026-12-31"), []string{root, "warning suppression-justified: The waiver sets nothing aside | Take the waiver out"}},
-		"what the planner refuses":   {waived("user-ids-unique", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | no two users"}},
-		"what the language refuses":  {waived("port-valid", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | ports are"}},
-		"waivers themselves":         {waived("suppression-justified", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | a waiver names"}},
-		"twice":                      {waived("final-user-non-root", "image.web", "2026-12-31") + strings.SplitAfterN(waived("final-user-non-root", "image.web", "2026-12-31"), "}\n", 2)[1], []string{"warning suppression-justified: The waiver sets nothing aside | "}},
+		"what the planner refuses":   {waived("user-numeric-id", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | the user of an image"}},
+		// quiet: suppression-justified (what it sets aside is judged in the image)
+		"what is judged in the image":          {waived("entrypoint-exists", "image.web", "2026-12-31"), []string{root}},
+		"what is judged in the image as well":  {waived("user-ids-unique", "image.web", "2026-12-31"), []string{root}},
+		"expired, of what the build may break": {waived("entrypoint-exists", "image.web", "2026-02-28"), []string{root, "error suppression-justified: The waiver has expired | judged when the image is built"}},
+		"what the language refuses":            {waived("port-valid", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | ports are"}},
+		"waivers themselves":                   {waived("suppression-justified", "image.web", "2026-12-31"), []string{root, "error : This cannot be set aside | a waiver names"}},
+		"twice":                                {waived("final-user-non-root", "image.web", "2026-12-31") + strings.SplitAfterN(waived("final-user-non-root", "image.web", "2026-12-31"), "}\n", 2)[1], []string{"warning suppression-justified: The waiver sets nothing aside | "}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
