@@ -46,6 +46,7 @@ soak: fuzz
 	$(FUZZ) -fuzz '^FuzzExpand$$' ./spec/dockerfile
 	$(FUZZ) -fuzz '^FuzzBake$$' ./spec/bake
 	$(FUZZ) -fuzz '^FuzzParseLock$$' ./planner/pin
+	$(FUZZ) -fuzz '^FuzzScan$$' ./planner/secretscan
 	$(FUZZ) -fuzz '^FuzzDecodeTOC$$' ./engine/layer
 	$(FUZZ) -fuzz '^FuzzReadTOC$$' ./engine/layer
 	$(GO) test -count 5 -run 'Kill|Escape|Race' ./engine/... ./cmd/...

@@ -21,7 +21,6 @@ import (
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/planner/rules"
-	"github.com/specbuild/specbuild/planner/secretscan"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/diag/report"
@@ -340,7 +339,7 @@ func (w *world) input(sp *spec.Spec, s *specFlags) planner.Input {
 	return planner.Input{
 		Spec: sp, Locked: s.locked, Unattested: s.unattested, Allow: s.allow,
 		Sources: w.contexts, Fetched: w.fetched, CanRun: w.canRun, Mirrors: w.debian().urls,
-		Looked: &secretscan.Memory{Path: w.store.StatIndex("secretscan")}, // beside those of contexts, whose names are absolute
+		Looked: memory(w.store),
 	}
 }
 

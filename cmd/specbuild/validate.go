@@ -87,9 +87,11 @@ func (c *cli) findings(ctx context.Context, args []string, f *specFlags) (*spec.
 	}
 	more = append(more, problems...)
 	ds = append(judges.harden(ds), more...)
+	seen := &looked{c: c}
+	defer seen.close()
 	in := planner.Input{
 		Spec: sp, Lock: lock, Locked: f.locked, Allow: []string{planner.NetworkHost},
-		Sources: new(source.View), Judge: judges.judgeScanned(ctx, nil),
+		Sources: new(source.View), Judge: judges.judgeScanned(ctx, nil), Looked: seen,
 	}
 	if !more.HasErrors() {
 		ds = append(ds, judge(ctx, in, exists)...)
