@@ -65,30 +65,27 @@ func granted(n Network) (names []string, mask uint64) {
 	return names, mask
 }
 
-// filters are those of one Runner: compiling one takes 2.5 ms, a whole run
-// little more, so it is done once.
-type filters struct {
+// filters are those of one Runner: compiling one takes longer than many a
+// whole run, so each is compiled once, when it is first asked for.
+type filters struct{ ownNetwork, otherNetwork compiled }
+
+type compiled struct {
 	once sync.Once
-	text [2][]byte // of no network, of any other
+	text []byte
 	err  error
 }
 
 func (f *filters) get(n Network) ([]byte, error) {
-	f.once.Do(func() {
-		for i, n := range []Network{NetworkNone, NetworkHost} {
-			names, _ := granted(n)
-			raw, err := filter(runtime.GOARCH, names)
-			if err != nil {
-				f.err = err
-				return
-			}
-			f.text[i] = packFilter(raw)
-		}
-	})
+	c := &f.otherNetwork
 	if n == NetworkNone {
-		return f.text[0], f.err
+		c = &f.ownNetwork
 	}
-	return f.text[1], f.err
+	c.once.Do(func() {
+		names, _ := granted(n)
+		raw, err := filter(runtime.GOARCH, names)
+		c.text, c.err = packFilter(raw), err
+	})
+	return c.text, c.err
 }
 
 // newJob reads from the machine what the child will need.
