@@ -15,6 +15,7 @@ import (
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/lower/dag"
 	"github.com/specbuild/specbuild/planner"
+	"github.com/specbuild/specbuild/spec/diag"
 )
 
 // savedFormat is the first value of a saved plan, by which apply tells it from
@@ -195,11 +196,11 @@ func (p *savedPlan) holds(ctx context.Context, comp *compiled, e *local.Engine) 
 	if len(now) != len(p.Steps) || !slices.EqualFunc(now, p.Steps, func(a, b savedStep) bool { return a.ID == b.ID && a.Digest == b.Digest }) {
 		return &movedError{[]string{"the images are put together in another way"}}
 	}
-	before, err := json.Marshal(p.Plan.Images)
+	before, err := json.Marshal(unplaced(p.Plan.Images))
 	if err != nil {
 		return err
 	}
-	after, err := json.Marshal(comp.plan.Images)
+	after, err := json.Marshal(unplaced(comp.plan.Images))
 	if err != nil {
 		return err
 	}
@@ -207,4 +208,19 @@ func (p *savedPlan) holds(ctx context.Context, comp *compiled, e *local.Engine) 
 		return &movedError{[]string{"the names, platforms or annotations of images are others"}}
 	}
 	return nil
+}
+
+// unplaced is images without where they stand: a comment above one moves no
+// input.
+func unplaced(images []planner.Image) []planner.Image {
+	out := slices.Clone(images)
+	for i := range out {
+		out[i].Range = diag.Range{}
+		if b := out[i].Budget; b != nil {
+			limits := *b
+			limits.Range = diag.Range{}
+			out[i].Budget = &limits
+		}
+	}
+	return out
 }
