@@ -38,7 +38,9 @@ func (r *rule) adjust() bool {
 	var before string
 	before, _, r.assigned = strings.Cut(strings.ToLower(r.pattern.text), operator)
 	r.named = r.assigned && slices.ContainsFunc(r.keywords, func(k string) bool { return strings.Contains(before, k) })
-	r.ahead = after
+	if r.ahead = after; r.assigned {
+		r.ahead = afterName
+	}
 	switch r.id {
 	case "pkcs12-file", // by its name: the caller has a rule of its own for these
 		"mapbox-api-token",                       // pk.…, the public kind

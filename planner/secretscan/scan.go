@@ -51,6 +51,9 @@ const (
 	// gitleaks knows is 1,030 (pypi-upload-token).
 	before, after = 128, 2048
 
+	// The longest value that goes by a name has 215 bytes (atlassian-api-token).
+	afterName = 512
+
 	// A private key of 16384 bits is 13 kB.
 	afterKey = 16 << 10
 
