@@ -77,6 +77,14 @@ func targets(f rules.Facts) []spec.Platform {
 	return out
 }
 
+// finished is what a rule sees of a finished image: what a survey has found
+// out of it, by its address.
+func (v *view) finished(img rules.Image) cty.Value {
+	fields := v.value(reflect.ValueOf(img.Facts), nil).AsValueMap()
+	fields["address"] = cty.StringVal(img.Name)
+	return cty.ObjectVal(fields)
+}
+
 // declared is a map of declarations by address.
 func declared[T any](v *view, items []*T, addr func(*T) spec.Addr) cty.Value {
 	out := map[string]cty.Value{}

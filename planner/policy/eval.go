@@ -121,6 +121,10 @@ func (s *Set) Compare(t *spec.PolicyTest, found diag.List) []string {
 	left := found.Sorted()
 	for _, e := range t.Expect {
 		i := slices.IndexFunc(left, func(d diag.Diagnostic) bool { return meets(d, e) })
+		if i < 0 && s.ofImage(e.Rule) {
+			wrong = append(wrong, fmt.Sprintf("%s: %s is judged with a finished image, and a test builds none: take the expectation out", e.Range, e.Rule))
+			continue
+		}
 		if i < 0 {
 			wrong = append(wrong, fmt.Sprintf("%s: %s was expected, and is not found", e.Range, describe(e)))
 			continue
@@ -134,6 +138,14 @@ func (s *Set) Compare(t *spec.PolicyTest, found diag.List) []string {
 		}
 	}
 	return wrong
+}
+
+// ofImage reports whether a rule is judged with finished images, and only
+// with them.
+func (s *Set) ofImage(id string) bool {
+	return slices.ContainsFunc(slices.Concat(rules.All(), s.rules()), func(r rules.Rule) bool {
+		return r.ID == id && (r.By == rules.ByImage || r.Late)
+	})
 }
 
 func meets(d diag.Diagnostic, e spec.PolicyExpectation) bool {

@@ -79,7 +79,34 @@ func (s *Set) JudgeImages(f rules.Facts, done rules.Finished, o Options) diag.Li
 	for _, p := range s.Policies {
 		f.Policy.Waivers = append(f.Policy.Waivers, p.Waivers...)
 	}
+	f.Policy.Findings = s.ofImages(f, done)
 	return rules.JudgeImages(f, done)
+}
+
+// ofImages are the findings of the policies' own rules over images. A rule is
+// judged for each image on each platform, and what it finds is found at the
+// image.
+func (s *Set) ofImages(f rules.Facts, done rules.Finished) []rules.Finding {
+	if !slices.ContainsFunc(s.rules(), func(r rules.Rule) bool { return r.Late }) {
+		return nil
+	}
+	var out []rules.Finding
+	seen := s.sees(f)
+	for _, img := range done.Images {
+		target := spec.Platform{}
+		for _, t := range targets(f) {
+			if t.String() == img.Platform {
+				target = t
+			}
+		}
+		v := newView(f.Spec)
+		r := seen.at(target)
+		r.names = maps.Clone(r.names)
+		r.names["image"] = v.finished(img)
+		r.about = &place{addr: v.addrs[img.Name], at: img.Range, attrs: map[string]diag.Range{}}
+		out = append(out, s.phase(ofImage, r, true)...)
+	}
+	return distinct(out)
 }
 
 // sight makes what rules see, as far as some rule looks at it.
@@ -95,6 +122,7 @@ type sight struct {
 type roots struct {
 	names  map[string]cty.Value
 	places []map[string]*place
+	about  *place // what is judged where for_each says nothing else; may be nil
 }
 
 func (s *Set) sees(f rules.Facts) *sight {
@@ -102,7 +130,7 @@ func (s *Set) sees(f rules.Facts) *sight {
 	for _, p := range s.Policies {
 		for _, r := range p.Rules {
 			out.spec = true
-			out.plan = out.plan || phaseOf(r) == ofPlan
+			out.plan = out.plan || phaseOf(r) != ofSpec
 		}
 	}
 	if out.plan = out.plan && f.Plan != nil; out.plan {
@@ -248,6 +276,9 @@ func (j *judgement) placeOf(value cty.Value) *place {
 
 // element judges one element, or everything.
 func (j *judgement) element(at *place, names map[string]cty.Value) {
+	if at == nil {
+		at = j.roots.about
+	}
 	shown := ""
 	if at != nil {
 		shown = at.addr.String()

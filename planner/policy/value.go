@@ -10,6 +10,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/specbuild/specbuild/planner/survey"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -64,6 +65,10 @@ func (v *view) value(rv reflect.Value, in *place) cty.Value {
 		return cty.StringVal(x.AddDate(0, 0, -1).Format("2006-01-02")) // the model has the end of the day
 	case []spec.EnvVar:
 		return variables(x)
+	case survey.Mode:
+		return cty.StringVal(x.String())
+	case map[string]string:
+		return texts(x)
 	case uint32:
 		return cty.StringVal(fmt.Sprintf("%04o", x))
 	}
@@ -88,6 +93,18 @@ func (v *view) value(rv reflect.Value, in *place) cty.Value {
 		return cty.ObjectVal(fields)
 	}
 	return scalar(rv)
+}
+
+// texts is a map, which may be asked for what is not in it.
+func texts(m map[string]string) cty.Value {
+	if len(m) == 0 {
+		return cty.MapValEmpty(cty.String)
+	}
+	out := map[string]cty.Value{}
+	for name, value := range m {
+		out[name] = cty.StringVal(value)
+	}
+	return cty.MapVal(out)
 }
 
 func scalar(rv reflect.Value) cty.Value {
