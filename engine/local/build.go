@@ -11,7 +11,6 @@ import (
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/layer"
-	"github.com/specbuild/specbuild/engine/leak"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
 )
@@ -274,12 +273,7 @@ func (b *build) failed(n *dag.Node, err error) error {
 	if errors.Is(err, context.Canceled) || errors.As(err, &se) {
 		return err
 	}
-	title := n.Meta.Title
-	var leaked *leak.Error
-	if errors.As(err, &leaked) { // which may be in the step's own text
-		title = newMasker(b.hidden(context.Background())).hide(title)
-	}
-	return &engine.StepError{Node: n.ID, Name: n.Meta.Name, Title: title, Range: n.Meta.Range, Err: err}
+	return &engine.StepError{Node: n.ID, Name: n.Meta.Name, Title: b.covered(n.Meta.Title), Range: n.Meta.Range, Err: err}
 }
 
 // verdict is the error of the whole build: the first cause, with the count of

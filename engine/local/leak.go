@@ -28,6 +28,7 @@ type proof struct {
 	mu      sync.Mutex
 	secrets []leak.Secret
 	matcher *leak.Matcher // of secrets
+	cover   *masker       // of secrets
 }
 
 // declare notes the secrets of a node.
@@ -62,6 +63,11 @@ func (p *proof) add(name string, value []byte) {
 	}
 	p.secrets = append(p.secrets, leak.Secret{Name: name, Value: value})
 	p.matcher = leak.New(p.secrets)
+	values := make([][]byte, len(p.secrets))
+	for i, s := range p.secrets {
+		values[i] = s.Value
+	}
+	p.cover = newMasker(values)
 }
 
 // matcher searches for all secrets that are known by now; nil where there is
@@ -89,6 +95,22 @@ func (b *build) hidden(ctx context.Context) [][]byte {
 		out = append(out, s.Value)
 	}
 	return out
+}
+
+// covered is a text of ours, such as a step's title or a note, as it may be
+// shown: what a step prints goes through a masker of its own, which knows of
+// values that come in pieces.
+func (b *build) covered(text string) string {
+	if text == "" || len(b.proof.declared) == 0 {
+		return text
+	}
+	b.proof.open(context.Background())
+	b.proof.mu.Lock()
+	defer b.proof.mu.Unlock()
+	if b.proof.cover == nil {
+		return text
+	}
+	return b.proof.cover.hide(text)
 }
 
 // revealed notes a secret that a step was given.
@@ -192,6 +214,14 @@ func (b *build) provenImage(ctx context.Context, img engine.Image) error {
 		if err := searchValue(m, part.what, part.value); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// provenIndex searches what an index of images has beside them.
+func (b *build) provenIndex(ctx context.Context, index *dag.Index) error {
+	if m := b.matcher(ctx); m != nil {
+		return searchValue(m, "the index's annotations", index.Annotations)
 	}
 	return nil
 }

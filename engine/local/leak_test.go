@@ -3,6 +3,7 @@ package local
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -149,6 +150,13 @@ func TestOtherPlacesOfASecret(t *testing.T) {
 		"annotation": func(g *leaky) *dag.Graph {
 			return image(g.with(":"), &dag.Image{Annotations: []dag.KV{{Name: "a", Value: hush}}})
 		},
+		"annotation of the index": func(g *leaky) *dag.Graph {
+			g.with(":")
+			img := g.Add(&dag.Image{Platform: native}, []dag.ID{g.root}, dag.Meta{Name: "image.test", Title: "image"})
+			index := g.Add(&dag.Index{Annotations: []dag.KV{{Name: "a", Value: hush}}}, []dag.ID{img}, dag.Meta{Name: "image.test", Title: "index"})
+			g.Output(dag.Output{Addr: "//:image.test", Node: index, Images: []dag.ID{img}, Platforms: []string{native}})
+			return g.Graph()
+		},
 		"argument of the entrypoint": func(g *leaky) *dag.Graph {
 			return image(g.with(":"), &dag.Image{Config: dag.Config{Entrypoint: []string{"/app", "--token", hush}}})
 		},
@@ -216,6 +224,40 @@ func TestWhatUsesASecretAndKeepsItNot(t *testing.T) {
 				t.Errorf("the log is %q", log.String())
 			}
 		})
+	}
+}
+
+// TestNoEventShowsASecret: titles, notes and progress are texts of ours, and
+// may hold what a spec says; where a value is known, they show it as the log
+// does.
+func TestNoEventShowsASecret(t *testing.T) {
+	t.Parallel()
+	shell(t)
+	g := newLeaky(t).with(":")
+	g.root = g.Add(&dag.Run{
+		Args: []string{"/bin/sh", "-c", "echo " + hush}, Env: []dag.KV{{Name: "PATH", Value: "/bin"}},
+		Workdir: "/", User: "0:0", Network: "none", Platform: native,
+	}, []dag.ID{g.root}, dag.Meta{Name: "image.test", Title: "echo " + hush, Platform: native})
+	covered := 0
+	_, err := newEngine(t).Run(t.Context(), g.image(), func(ev engine.Event) {
+		if text := fmt.Sprintf("%+v", ev); strings.Contains(text, hush) {
+			t.Errorf("an event shows the secret: %s", text)
+		}
+		if ev.Title == "echo ***" {
+			covered++
+		}
+	})
+	if err == nil || strings.Contains(err.Error(), hush) || covered == 0 {
+		t.Errorf("%d events of the step, error %v", covered, err)
+	}
+
+	b := newBuild(newEngine(t), g.image(), func(ev engine.Event) {
+		if strings.Contains(ev.Text, hush) || !strings.Contains(ev.Text, "***") {
+			t.Errorf("%v says %q", ev.Kind, ev.Text)
+		}
+	}, func(error) {})
+	for _, kind := range []engine.EventKind{engine.Note, engine.Progress} {
+		b.send(nil, engine.Event{Kind: kind, Text: "fetching https://x/?t=" + hush})
 	}
 }
 

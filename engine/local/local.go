@@ -106,6 +106,11 @@ func (b *build) output(ctx context.Context, out dag.Output) (engine.Result, erro
 	r := engine.Result{Output: out, Search: b.search(ctx)}
 	if n := b.node(out.Node); n != nil {
 		r.Index, _ = n.Op.(*dag.Index)
+		if r.Index != nil {
+			if err := b.provenIndex(ctx, r.Index); err != nil {
+				return r, b.failed(n, err)
+			}
+		}
 	}
 	r.Images = make([]engine.Image, len(out.Images))
 	err := each(len(out.Images), func(i int) error {
@@ -184,6 +189,10 @@ func (b *build) send(n *dag.Node, ev engine.Event) {
 		if b.several && n.Meta.Platform != "" {
 			ev.Title += " (" + strings.TrimPrefix(n.Meta.Platform, "linux/") + ")"
 		}
+	}
+	ev.Title = b.covered(ev.Title)
+	if ev.Kind != engine.Output { // which was masked piece by piece
+		ev.Text = b.covered(ev.Text)
 	}
 	b.eventMu.Lock()
 	defer b.eventMu.Unlock()
