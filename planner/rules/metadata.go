@@ -41,7 +41,11 @@ func requiredMetadata(d *docket) {
 		img := inst.Body.Image
 		_, _, read, based := d.base(inst)
 		var missing []string
-		for _, key := range required {
+		wanted := required
+		if d.unknownLabels(inst) {
+			wanted = nil // what is missing may be what has no value yet
+		}
+		for _, key := range wanted {
 			inherited := based && !read && !strings.HasPrefix(key, ociPrefix) // may be, nobody knows
 			if !inherited && strings.TrimSpace(inst.Labels[key]) == "" && !says(img.Annotations, key) && !says(img.Stamp, key) {
 				missing = append(missing, key)
@@ -60,6 +64,16 @@ func requiredMetadata(d *docket) {
 			}
 		}
 	}
+}
+
+// unknownLabels reports whether a label or annotation of a chain has no value
+// yet: `validate` asks before a variable has one.
+func (d *docket) unknownLabels(img *Instance) bool {
+	return slices.ContainsFunc(d.chain(img), func(inst *Instance) bool {
+		return slices.ContainsFunc(inst.Body.Incomplete, func(name string) bool {
+			return slices.ContainsFunc([]string{"labels", "annotations", "stamp"}, func(of string) bool { return name == of || strings.HasPrefix(name, of+" ") })
+		})
+	})
 }
 
 func says(vars []spec.EnvVar, key string) bool {
