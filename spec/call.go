@@ -65,6 +65,7 @@ type Modules interface {
 
 // FetchedModule is a module block whose source lies outside the workspace.
 type FetchedModule struct {
+	Addr   Addr   // of the block, //services/web:module.svc; zero for a policy of the workspace
 	Name   string // of the block
 	Source Source
 	Range  diag.Range // of its source
@@ -316,7 +317,7 @@ func (ld *loader) fetchedFolder(d *decoder, c *call) *folder {
 		d.diags.Errorf(c.source.Range, "Module not found", "%s would have to be fetched, which is not done here.", src.Fetched())
 		return nil
 	}
-	ld.spec.Fetched = append(ld.spec.Fetched, FetchedModule{Name: c.name, Source: src, Range: c.source.Range})
+	ld.spec.Fetched = append(ld.spec.Fetched, FetchedModule{Addr: Addr{Module: d.mod.address(), Kind: KindModule, Name: c.name}, Name: c.name, Source: src, Range: c.source.Range})
 	dir, err := ld.opts.Modules.Module(ld.ctx, ld.spec.Root, c.name, src)
 	if err != nil {
 		eval.Report(d.diags, c.source.Range, "Module not found", "source", err)

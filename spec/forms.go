@@ -81,7 +81,7 @@ var (
 	scpPattern      = pattern(`^[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^:]+$`)
 	refPattern      = pattern(`^[A-Za-z0-9_][A-Za-z0-9_./+@-]*$`)
 	rulePattern     = pattern(`^[a-z][a-z0-9-]*$`)
-	addressPattern  = pattern(`^((//[^:]*:)?(module\.[a-z][a-z0-9_-]*(\["[^"]*"\])?\.)*|workspace\.)(base|context|image|repository|secret|stage)\.[a-z][a-z0-9_-]*(\["[^"]*"\])?$`)
+	addressPattern  = pattern(`^((//[^:]*:)?(module\.[a-z][a-z0-9_-]*(\["[^"]*"\])?\.)*|workspace\.)(base|context|image|module|repository|secret|stage)\.[a-z][a-z0-9_-]*(\["[^"]*"\])?$`)
 	// imagePattern is the grammar of distribution/reference: repository, tag, digest.
 	imagePattern = pattern(`^((?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]+)?/)?[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*)(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@sha256:[0-9a-f]{64})?$`)
 )

@@ -83,7 +83,14 @@ func (ld *loader) read() bool {
 				ld.roots = append(ld.roots, &root{folder: f, found: true})
 				if f != nil && len(f.files) == 0 {
 					dir := ld.shown(f.absolute(rel))
-					ld.diags.Errorf(diag.Range{File: dir}, "Spec not found", "There is no image.hcl or NAME.image.hcl, nor either in YAML, in %s.", dir)
+					where, all := dir, ""
+					if dir == "." {
+						where = "this folder"
+					}
+					if len(ld.members) > 0 {
+						all = " `./...` means all specs below a folder."
+					}
+					ld.diags.Errorf(diag.Range{File: dir}, "Spec not found", "There is no image.hcl or NAME.image.hcl, nor either in YAML, in %s.%s", where, all)
 				}
 			}
 			ld.roots[n].found = ld.roots[n].found && r.pattern
@@ -263,9 +270,14 @@ func (ld *loader) evaluate() {
 	}
 	ld.unusedInputs(in, declared)
 	ld.spec.eval = ld.eval
-	ld.spec.Folders = map[string]string{}
+	ld.spec.Folders, ld.spec.Calls = map[string]string{}, map[string]diag.Range{}
 	for _, e := range modules {
 		ld.spec.Folders[e.mod.addr] = e.mod.below()
+		for _, c := range e.mod.children {
+			for _, called := range c.byKey {
+				ld.spec.Calls[called.mod.addr] = c.call.header
+			}
+		}
 	}
 	ld.selectAll()
 	ld.sort()

@@ -40,7 +40,8 @@ func (p Platform) String() string {
 // Kind is what a reference can point at.
 type Kind string
 
-// The kinds of things that have an address. Scratch has no name.
+// The kinds of things that have an address. Scratch has no name. A module is
+// called, and no expression can hold one.
 const (
 	KindScratch    Kind = "scratch"
 	KindBase       Kind = "base"
@@ -49,6 +50,7 @@ const (
 	KindRepository Kind = "repository"
 	KindStage      Kind = "stage"
 	KindImage      Kind = "image"
+	KindModule     Kind = "module"
 )
 
 // Addr names one declaration of the workspace. It is comparable and is the

@@ -187,6 +187,9 @@ func (ld *loader) specFolders() []string {
 
 // checkMember warns of a folder that `./...` would pass over, and CI with it.
 func (ld *loader) checkMember(r *request, rel string) {
+	if f := ld.folder(ld.spec.Root, "", rel); f == nil || len(f.files) == 0 {
+		return // which is what is wrong, and said
+	}
 	if len(ld.members) == 0 || slices.ContainsFunc(ld.members, func(pattern string) bool {
 		ok, _ := doublestar.Match(pattern, rel)
 		return ok

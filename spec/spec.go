@@ -26,6 +26,9 @@ type Spec struct {
 	// Folders are the modules by Addr.Module with their folders, below the
 	// root and slash-separated; of one that was fetched, source//folder.
 	Folders map[string]string
+	// Calls are the headers of the blocks that call modules, by the Addr.Module
+	// of what they call.
+	Calls map[string]diag.Range
 	// Fetched are the calls of modules from outside the workspace, in the order
 	// they were met.
 	Fetched []FetchedModule

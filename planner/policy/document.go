@@ -4,21 +4,19 @@ import (
 	"cmp"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec"
+	"github.com/specbuild/specbuild/spec/diag"
 )
 
 // spec is what a rule sees of the specs for one target: everything that was
 // read, stages and images as far as they are asked for or used.
 func (v *view) spec(f rules.Facts, target spec.Platform) cty.Value {
 	s := f.Spec
-	modules := map[string]cty.Value{}
-	for addr, folder := range s.Folders {
-		modules[addr] = cty.ObjectVal(map[string]cty.Value{"folder": cty.StringVal(folder)})
-	}
 	stages, images := map[string]cty.Value{}, map[string]cty.Value{}
 	for _, b := range bodies(f, target) {
 		if b.Image == nil {
@@ -33,15 +31,58 @@ func (v *view) spec(f rules.Facts, target spec.Platform) cty.Value {
 	for _, b := range f.Bases {
 		bases = append(bases, b.Base)
 	}
-	return cty.ObjectVal(map[string]cty.Value{
+	out := map[string]cty.Value{
 		"workspace": cty.StringVal(s.Name), "build": text(s.Build.String()), "target": text(target.String()),
-		"modules": cty.ObjectVal(modules), "stages": cty.ObjectVal(stages), "images": cty.ObjectVal(images),
+		"stages": cty.ObjectVal(stages), "images": cty.ObjectVal(images),
 		"bases":        declared(v, bases, func(b *spec.Base) spec.Addr { return b.Addr }),
 		"contexts":     declared(v, s.Contexts, func(c *spec.Context) spec.Addr { return c.Addr }),
 		"secrets":      declared(v, s.Secrets, func(x *spec.Secret) spec.Addr { return x.Addr }),
 		"repositories": declared(v, s.Repositories, func(r *spec.Repository) spec.Addr { return r.Addr }),
 		"waivers":      v.list(reflect.ValueOf(s.Waivers), nil),
-	})
+	}
+	// Last, since the place of a module may be that of a declaration, which
+	// knows more of it.
+	modules := map[string]cty.Value{}
+	for addr, folder := range s.Folders {
+		at := moduleAt(s, addr, folder)
+		v.placeAt(at, nil)
+		modules[addr] = cty.ObjectVal(map[string]cty.Value{"folder": cty.StringVal(folder), "range": cty.StringVal(at.String())})
+	}
+	out["modules"] = cty.ObjectVal(modules)
+	return cty.ObjectVal(out)
+}
+
+// moduleAt is where a module is to be found: of one that is called, the block
+// that calls it; else the beginning of the first of its files.
+func moduleAt(s *spec.Spec, addr, folder string) diag.Range {
+	if at, ok := s.Calls[addr]; ok {
+		return at
+	}
+	var files []string
+	for _, d := range s.Images {
+		if d.Addr.Module == addr {
+			files = append(files, d.Range.File)
+		}
+	}
+	for _, d := range s.Stages {
+		if d.Addr.Module == addr {
+			files = append(files, d.Range.File)
+		}
+	}
+	for called, at := range s.Calls {
+		if strings.HasPrefix(called, addr+":") {
+			files = append(files, at.File)
+		}
+	}
+	switch {
+	case addr == "workspace":
+		return diag.Range{File: "specbuild.hcl"}
+	case len(files) == 0:
+		return diag.Range{File: folder}
+	}
+	first := slices.Min(files)
+	begin := diag.Pos{Line: 1, Column: 1}
+	return diag.Range{File: first, Start: begin, End: begin}
 }
 
 // bodies are the stages and images for a target, by address; one that no

@@ -136,7 +136,7 @@ func unpinnedCommit(d *docket) {
 	}
 	for _, m := range d.Spec.Fetched {
 		if m.Source.Git != "" && !isCommit(m.Source.Ref) {
-			d.found(spec.Addr{}, m.Range, "The commit is not pinned",
+			d.found(m.Addr, m.Range, "The commit is not pinned",
 				"There is no lock with the commit of the module %q, so whatever %s is at that time is taken. Run `specbuild lock` and commit specbuild.lock, or name a whole commit.",
 				m.Name, refName(m.Source.Ref))
 		}

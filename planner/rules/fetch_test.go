@@ -3,10 +3,13 @@ package rules_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/specbuild/specbuild/planner/rules"
+	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -91,6 +94,37 @@ func TestGitCommitPinned(t *testing.T) {
 		},
 	}.run(t, "git-commit-pinned")
 	cases{quiet: []string{taken("git {\n    url = \"https://example.com/x.git\"\n    ref = \"main\"\n  }")}}.run(t, "git-commit-pinned")
+}
+
+// TestFetchedModulesHaveAnAddress holds that what is found about a module of
+// another repository names its block, and that a waiver may do so too.
+func TestFetchedModulesHaveAnAddress(t *testing.T) {
+	t.Parallel()
+	at := diag.Range{File: "svc/image.hcl", Start: diag.Pos{Line: 2, Column: 12}, End: diag.Pos{Line: 2, Column: 40}}
+	called := spec.FetchedModule{
+		Addr: spec.Addr{Module: "//svc", Kind: spec.KindModule, Name: "tools"}, Name: "tools", Range: at,
+		Source: spec.Source{Git: "https://git.example.com/tools.git", Ref: "main"},
+	}
+	policy := called
+	policy.Addr, policy.Name = spec.Addr{}, "policy"
+	f := rules.Facts{Spec: &spec.Spec{Fetched: []spec.FetchedModule{called, policy}}, Unlocked: true}
+	var got []string
+	for _, d := range rules.Judge(f) {
+		got = append(got, d.Code+" "+d.Address)
+	}
+	if want := []string{"git-commit-pinned //svc:module.tools", "git-commit-pinned "}; !slices.Equal(got, want) {
+		t.Errorf("%q, not %q", got, want)
+	}
+	text := func(s string) spec.Attr[string] { return spec.Attr[string]{V: s, Set: true, Range: at} }
+	for _, address := range []string{"//svc:module.tools", "module.tools"} {
+		f.Spec = &spec.Spec{Fetched: []spec.FetchedModule{called}, Waivers: []*spec.Waiver{{
+			Range: at, Rule: text("git-commit-pinned"), Address: text(address), Reason: text("ours"), Owner: text("us"),
+			Expires: spec.Attr[time.Time]{V: time.Now().AddDate(1, 0, 0), Set: true},
+		}}}
+		if ds := rules.Judge(f); len(ds) > 0 {
+			t.Errorf("%s: %+v", address, ds)
+		}
+	}
 }
 
 func TestContextIgnorePresent(t *testing.T) {

@@ -160,7 +160,10 @@ func (d *docket) add(addr spec.Addr, di diag.Diagnostic) {
 		return
 	}
 	d.seen[key] = true
-	di.Code, di.Address = d.rule.ID, addr.String()
+	di.Code = d.rule.ID
+	if addr != (spec.Addr{}) { // what is about no one thing has none
+		di.Address = addr.String()
+	}
 	d.findings = append(d.findings, Finding{addr, di})
 }
 

@@ -273,6 +273,11 @@ func (d *docket) declared(visit func(spec.Addr, diag.Range)) {
 	for _, x := range d.Spec.Images {
 		visit(x.Addr, x.Range)
 	}
+	for _, x := range d.Spec.Fetched {
+		if x.Addr != (spec.Addr{}) {
+			visit(x.Addr, x.Range)
+		}
+	}
 }
 
 // whole reports whether every image was asked for and planned. Where one is
