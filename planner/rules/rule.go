@@ -22,7 +22,7 @@ const (
 	ByPlanner  Keeper = "planner"  // where references, users and files are resolved
 	ByLock     Keeper = "lock"     // `specbuild lock`, which asks registries
 	ByBuild    Keeper = "build"    // the engine, which looks at what it makes
-	ByPolicy   Keeper = "policy"   // an organisation's policy, whose own rule it is
+	ByPolicy   Keeper = "policy"   // an organisation's policy: its own rules, and what it seals
 	ByImage    Keeper = "image"    // JudgeImages, which looks at what a build has made
 )
 

@@ -45,8 +45,27 @@ waiver {
 		},
 		{
 			ID: "template-sealed", By: ByPolicy, Title: "What a template or a policy has sealed is not set or undone",
-			Why:     "A template that gives a user, a base or an entrypoint means it for every service on it.",
-			Mend:    "Take the attribute out, or ask the owners of the template.",
+			Why: "A template that gives a user, a base or an entrypoint means it for every service on it. What `seal` names in a stage or image the language keeps, " +
+				"and nothing sets that aside. What it names in a policy is a finding: a warning where the policy is advisory, and where it is hard, only a waiver in the policy itself sets it aside.",
+			Bad: `image "service" {
+  from   = scratch
+  run_as = "10001"
+  seal   = ["run_as"]
+}
+image "web" {
+  from   = image.service
+  run_as = "10002"
+}`,
+			Good: `image "service" {
+  from   = scratch
+  run_as = "10001"
+  seal   = ["run_as"]
+}
+image "web" {
+  from = image.service
+  cmd  = ["web"]
+}`,
+			Mend:    "Take the attribute out, or ask the owners of the template or policy.",
 			Sources: []string{"Blubber policy"},
 		},
 	}
