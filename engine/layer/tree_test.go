@@ -175,6 +175,50 @@ func TestMergeAgainstNaive(t *testing.T) {
 	}
 }
 
+// TestShown holds which bytes of a layer can still be seen: a file that is gone
+// under its first name lives on under the others, and counts once.
+func TestShown(t *testing.T) {
+	t.Parallel()
+	tree := treeOf(t, `
+		f 0644 0 0 "a" = linked
+		h 0644 0 0 "b" "a"
+		h 0644 0 0 "c" "a"
+		f 0644 0 0 "gone" = gone
+		f 0644 0 0 "old" = old`, `
+		w "a"
+		w "gone"
+		f 0644 0 0 "old" = newer`)
+	if got := fmt.Sprint(tree.Sizes(), tree.Shown()); got != "[13 5] [6 5]" {
+		t.Error(got)
+	}
+	var all []string
+	for n, e := range tree.All() {
+		all = append(all, fmt.Sprint(n, e.Path))
+	}
+	if got := strings.Join(all, " "); got != "0b 0c 1old" {
+		t.Error(got)
+	}
+}
+
+// TestFollow holds what is said to be missing where a path leads nowhere.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	tree := treeOf(t, `
+		l 0777 0 0 "bin" "usr/bin"
+		l 0777 0 0 "far" "/data/x"
+		l 0777 0 0 "loop" "loop"
+		d 0755 0 0 "usr"
+		d 0755 0 0 "usr/bin"
+		f 0755 0 0 "usr/bin/sh" = sh`)
+	for path, want := range map[string]string{
+		"/bin/sh": "usr/bin/sh true", "/bin/none": "usr/bin/none false", "/far/y": "data/x/y false", "/loop": " false", "/usr/bin/sh/x": " false", "/": " true",
+	} {
+		if resolved, ok := tree.Follow(path); fmt.Sprint(resolved, " ", ok) != want {
+			t.Errorf("%s: %q %t, not %s", path, resolved, ok, want)
+		}
+	}
+}
+
 func TestTreeViews(t *testing.T) {
 	t.Parallel()
 	tree := treeOf(t, `
