@@ -42,9 +42,14 @@ func JudgeImages(f Facts, done Finished) diag.List {
 	d := newDocket(f)
 	d.finished = &done
 	d.findings = slices.Clone(f.Policy.Findings)
+	named := map[string][]*Instance{}
+	for _, inst := range d.ask {
+		name := inst.Body.Addr.String()
+		named[name] = append(named[name], inst)
+	}
 	for i := range done.Images {
 		img := &done.Images[i]
-		d.origin(img)
+		img.origin(named[img.Name])
 		for _, r := range rules {
 			if d.rule = r; r.checkImage != nil && d.on(r) {
 				r.checkImage(d, img)
@@ -54,12 +59,9 @@ func JudgeImages(f Facts, done Finished) diag.List {
 	return d.settle(slices.Concat(rules, f.Policy.Rules))
 }
 
-// origin finds the instance that an image was made of.
-func (d *docket) origin(img *Image) {
-	for _, inst := range d.ask {
-		if inst.Body.Addr.String() != img.Name {
-			continue
-		}
+// origin finds the instance that an image was made of among those of its name.
+func (img *Image) origin(named []*Instance) {
+	for _, inst := range named {
 		img.addr = inst.Body.Addr
 		if inst.Target.String() == img.Platform || inst.Target == (spec.Platform{}) {
 			img.inst = inst
