@@ -14,10 +14,15 @@ import (
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
-// Config is the user's own configuration, beside every workspace's.
-type Config struct {
+// Network is how servers are reached, as a workspace or a user says.
+type Network struct {
 	Proxy Attr[[]EnvVar] // "http", "https" and "no_proxy"; an empty value is none
 	CA    Attr[string]   // a file of certificates: absolute, or as written with "~/"
+}
+
+// Config is the user's own configuration, beside every workspace's.
+type Config struct {
+	Network
 
 	Files map[string][]byte // what was read, by the name in diagnostics
 }

@@ -82,4 +82,7 @@ type Options struct {
 	// as a tree that was checked out for a moment; empty for the usual border.
 	Top     string
 	Modules Modules // for modules that are fetched; nil where none can be
+	// Network is told what the workspace says of the network, before anything
+	// is fetched; what it finds wrong is reported. It may be nil.
+	Network func(Network) diag.List
 }

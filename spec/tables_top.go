@@ -29,6 +29,7 @@ type workspace struct {
 	members        Attr[[]string]
 	buildPlatforms Attr[[]Platform]
 	policy         Attr[[]Source]
+	network        Network
 }
 
 var workspaceBlock = &block[workspace]{
@@ -43,8 +44,8 @@ var workspaceBlock = &block[workspace]{
 			"the policies that everything here is judged by: a file or folder from the root, oci://… or git::…, which the lock pins."),
 		attr("build_platforms", platforms, func(w *workspace) *Attr[[]Platform] { return &w.buildPlatforms },
 			"the machines that build, for which the lock holds the packages of native stages; default: linux/amd64 and linux/arm64."),
-		unsupported[workspace]("proxy", "The machine's usual variables (HTTPS_PROXY …) are used."),
-		unsupported[workspace]("ca", "The machine's own certificates are used."),
+		attr("proxy", proxyMap, func(w *workspace) *Attr[[]EnvVar] { return &w.network.Proxy }, proxyDoc),
+		attr("ca", secretFile, func(w *workspace) *Attr[string] { return &w.network.CA }, caDoc),
 	},
 }
 

@@ -133,6 +133,9 @@ func (ld *loader) settings(f *folder, blocks hclsyntax.Blocks) {
 				ld.spec.Name = w.name.V
 			}
 			ld.members = w.members.V
+			if n := w.network; ld.opts.Network != nil && (n.Proxy.Set || n.CA.Set) {
+				ld.diags = append(ld.diags, ld.opts.Network(n)...)
+			}
 			ld.spec.BuildPlatforms = w.buildPlatforms.V
 			for _, source := range w.policy.V {
 				ld.spec.Policies = append(ld.spec.Policies, PolicySource{source, w.policy.Range})

@@ -106,8 +106,12 @@ func (c *cli) loadIn(ctx context.Context, dir, top string, args []string, s *spe
 	}
 	m := &modules{c: c, upgrade: s.upgrade}
 	defer m.close()
+	connect := c.connect
+	if top != "" {
+		connect = nil // another tree's ways are not this one's
+	}
 	sp, ds := spec.Load(ctx, spec.Options{
-		Modules: m, Overlay: s.overlay,
+		Modules: m, Network: connect, Overlay: s.overlay,
 		Args: args, Targets: s.targets, Dir: dir, Top: top, Vars: vars, VarFiles: s.varFiles, Env: os.LookupEnv,
 		Build: s.builder(), Version: versionString(), Partial: partial,
 	})

@@ -76,14 +76,30 @@ func (c *cli) ownNetwork() (fetch.Network, error) {
 		dir = filepath.Join(home, ".config")
 	}
 	config, ds := spec.LoadConfig(filepath.Join(dir, "specbuild", "config.hcl"))
-	n, more := network(config.Proxy, config.CA)
+	n, more := network(config.Network)
 	ds = append(ds, more...)
 	return n, c.report(ds, &spec.Spec{Files: config.Files})
 }
 
-// network is what a `proxy` and a `ca` say, of the user's configuration or of
-// a workspace.
-func network(proxy spec.Attr[[]spec.EnvVar], ca spec.Attr[string]) (fetch.Network, diag.List) {
+// connect is [spec.Options.Network]: what the workspace says holds for the
+// worlds that are open, and for those that will be.
+func (c *cli) connect(says spec.Network) diag.List {
+	n, ds := network(says)
+	if ds.HasErrors() {
+		return ds
+	}
+	c.network = n
+	for _, w := range c.worlds {
+		if err := w.connect(n); err != nil {
+			ds.Errorf(says.Proxy.Range, "The network cannot be used as the workspace says", "%v.", err)
+		}
+	}
+	return ds
+}
+
+// network is what the user's configuration or a workspace says.
+func network(says spec.Network) (fetch.Network, diag.List) {
+	proxy, ca := says.Proxy, says.CA
 	var n fetch.Network
 	var ds diag.List
 	for _, v := range proxy.V {

@@ -183,6 +183,49 @@ func TestTheUsersConfigurationSaysProxyAndCertificates(t *testing.T) {
 	}
 }
 
+// What the workspace says stands in place of the user's configuration, for
+// modules too, which are fetched while specs are read.
+func TestTheWorkspaceSaysProxyAndCertificates(t *testing.T) {
+	var asked, other atomic.Int64
+	count := func(n *atomic.Int64) *httptest.Server {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			n.Add(1)
+			_, _ = w.Write([]byte("from " + r.URL.Host))
+		}))
+		t.Cleanup(s.Close)
+		return s
+	}
+	workspaces, users := count(&asked), count(&other)
+	d := newDesk(t, httpSpec("http://files.invalid/tool", ""))
+	d.write(".home/specbuild/config.hcl", `proxy = { http = "`+users.URL+`" }`+"\n")
+	d.write("specbuild.hcl", "workspace {\n  proxy = { http = \""+workspaces.URL+"\" }\n}\n")
+	d.must("apply", "-o", "oci:out")
+	if asked.Load() != 1 || other.Load() != 0 {
+		t.Errorf("the workspace's proxy was asked %d times, the user's %d times", asked.Load(), other.Load())
+	}
+	if lock, err := os.ReadFile("specbuild.lock"); err != nil || strings.Contains(string(lock), "127.0.0.1") {
+		t.Errorf("%v %s", err, lock)
+	}
+
+	d.write("image.hcl", "module \"m\" {\n  source = \"git::http://git.invalid/m.git\"\n}\n")
+	if code, out := d.run("lock"); code == 0 || asked.Load() < 2 || other.Load() != 0 {
+		t.Errorf("exit %d, the workspace's proxy was asked %d times, the user's %d times: %s", code, asked.Load(), other.Load(), out)
+	}
+
+	d.write("image.hcl", httpSpec("http://files.invalid/tool", ""))
+	for says, want := range map[string]string{
+		`proxy = { http = "ftp:hunter22" }`: "a proxy is a URL",
+		`ca = "./none.pem"`:                 "The certificates cannot be read",
+		`ca = "../up.pem"`:                  "specbuild.hcl:2",
+	} {
+		d.write("specbuild.hcl", "workspace {\n  "+says+"\n}\n")
+		code, out := d.run("lock")
+		if code != 3 || !strings.Contains(out, want) || !strings.Contains(out, "specbuild.hcl:2") || strings.Contains(strings.ReplaceAll(out, says, ""), "hunter22") {
+			t.Errorf("%s: exit %d, want %q: %s", says, code, want, out)
+		}
+	}
+}
+
 // git gets the certificates too, and its error is at the block.
 func TestGitTrustsTheConfiguredCertificates(t *testing.T) {
 	git := func(args ...string) string {

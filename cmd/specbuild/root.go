@@ -4,6 +4,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/specbuild/specbuild/engine/fetch"
 )
 
 // cli is what all commands share: where to print, and the global flags.
@@ -15,6 +17,8 @@ type cli struct {
 	color    string // auto, always, never
 	cacheDir string
 	asked    answers
+	network  fetch.Network // what the workspace says
+	worlds   []*world      // that are open
 }
 
 const longHelp = `specbuild compiles a declarative spec, in HCL, into container images.

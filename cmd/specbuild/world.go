@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -52,6 +53,7 @@ type world struct {
 	network  fetch.Network // what is in force
 	asked    *answers      // of the command: what was asked of the world once
 	machine  *machine
+	left     func()       // takes it from the command's open worlds
 	contexts *source.View // of the spec that was compiled last: planned and built from one look
 }
 
@@ -72,16 +74,19 @@ func (c *cli) newWorld(f *engineFlags) (*world, error) {
 	}
 	w := &world{store: store, machine: m, asked: &c.asked}
 	if w.own, err = c.ownNetwork(); err == nil {
-		err = w.connect(fetch.Network{})
+		err = w.connect(c.network)
 	}
 	if err != nil {
 		store.Close()
 		return nil, err
 	}
+	c.worlds = append(c.worlds, w)
+	w.left = func() { c.worlds = slices.DeleteFunc(c.worlds, func(o *world) bool { return o == w }) }
 	return w, nil
 }
 
 func (w *world) close() {
+	w.left()
 	w.fetch.Close()
 	w.store.Close()
 }
