@@ -123,9 +123,6 @@ func (g *generator) body(b *grammar.Block, parent string) *schema {
 		s.Additional = nil
 	}
 	for _, a := range b.Attributes {
-		if a.Kind == "" {
-			continue // of the language, but not of this version, which refuses it
-		}
 		s.Properties[a.Name] = attribute(a)
 		if a.Required {
 			s.Required = append(s.Required, a.Name)

@@ -126,7 +126,7 @@ func (p *page) block(b *grammar.Block, level, in string, want func(*grammar.Bloc
 	fmt.Fprintf(p, "\n%s %s\n\n%s%s\n", level, heading(b, in), b.Doc, notes(b))
 	var rows [][4]string
 	for _, a := range b.Attributes {
-		if a.Kind == "" || a.Name == whenRow.name && b.Label != grammar.LabelText {
+		if a.Name == whenRow.name && b.Label != grammar.LabelText {
 			continue // when is said once, above all steps
 		}
 		def := a.Default

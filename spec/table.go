@@ -163,18 +163,6 @@ func expression[T any](name, kind string, form grammar.Type, field func(*T) *hcl
 	}
 }
 
-// unsupported is a row of the language that this version refuses. It is not
-// left out: a name that exists deserves another answer than one that does not.
-func unsupported[T any](name, instead string) attribute[T] {
-	return attribute[T]{
-		row: newRow(name, "", grammar.Value{Type: grammar.Any}, "not supported yet", nil),
-		decode: func(d *decoder, _ *T, a *hclsyntax.Attribute) {
-			d.diags.Errorf(syntax.Range(a.NameRange), "Not supported yet",
-				"%q is part of the language, but this version of specbuild cannot do it. %s", name, instead)
-		},
-	}
-}
-
 func newRow(name, kind string, form grammar.Value, doc string, opts []option) row {
 	r := row{name: name, kind: kind, form: form, doc: doc}
 	for _, o := range opts {
