@@ -178,6 +178,9 @@ func (e *Engine) rootFiles(tree *layer.Tree, chain []*layerRef) fileSource {
 				return err
 			}
 		}
+		for digest := range want {
+			return fmt.Errorf("the content %s is in no layer of the cache; run the command again", digest)
+		}
 		return nil
 	}
 	return fileSource{tree: tree, open: open, fetch: fetch}

@@ -128,12 +128,16 @@ func (l *layerRef) Open(ctx context.Context) (io.ReadCloser, error) {
 
 // Tar gives the uncompressed bytes from the nearest form.
 func (l *layerRef) Tar(ctx context.Context) (io.ReadCloser, error) {
-	f, err := l.e.o.Store.OpenBlob(l.diffID)
-	if err == nil {
-		return f, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
+	// A tar of another length is damaged, and is removed by asking for its own:
+	// an empty one would be read as a layer without files.
+	if l.base != nil || l.e.o.Store.HasBlob(l.diffID, l.size) {
+		f, err := l.e.o.Store.OpenBlob(l.diffID)
+		if err == nil {
+			return f, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	if l.base == nil {
 		if dir, ok := l.e.o.Store.FindSnapshot(l.e.snapKind(), l.diffID); ok {

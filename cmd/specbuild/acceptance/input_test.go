@@ -196,6 +196,32 @@ func TestADamagedCacheNeverMakesAWrongImage(t *testing.T) {
 	}
 }
 
+// TestAnEmptiedTarIsNoLayerWithoutFiles: the copy of a file and the run that
+// made it have one layer, whose tar is kept for the copy and was emptied.
+func TestAnEmptiedTarIsNoLayerWithoutFiles(t *testing.T) {
+	t.Parallel()
+	p := workProject(t)
+	want := p.ok("apply", "-o", "oci:out").digest(t)
+	for _, kind := range []string{"def", "act"} {
+		p.must(os.RemoveAll(filepath.Join(p.cache, "specbuild", kind)))
+	}
+	emptied := 0
+	p.must(filepath.WalkDir(filepath.Join(p.cache, "specbuild", "blob"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		emptied++
+		return os.Truncate(path, 0)
+	}))
+	if emptied < 5 {
+		t.Fatalf("only %d blobs are in the cache", emptied)
+	}
+	if got := p.ok("apply", "-o", "oci:again").digest(t); got != want {
+		t.Errorf("it is %s, want %s", got, want)
+	}
+	checkBlobs(t, p.path("again"))
+}
+
 // damage hurts a third of a cache's files, each in one of three ways that
 // disks and people have, and lists them.
 func damage(t testing.TB, dir string, random *rand.Rand) []string {
