@@ -140,7 +140,7 @@ func TestKill(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	mounts := lines(t, "/proc/self/mountinfo")
+	mounts := mountsOf(t, "TestVictim")
 	cmd := child(t, "TestVictim", 0)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -169,7 +169,7 @@ func TestKill(t *testing.T) {
 			time.Sleep(5 * time.Millisecond)
 		}
 	}
-	if n := lines(t, "/proc/self/mountinfo"); n != mounts {
+	if n := mountsOf(t, "TestVictim"); n != mounts {
 		t.Errorf("%d mounts, %d before", n, mounts)
 	}
 	if left := cgroupsOf(t, pid); left == 0 {
@@ -215,13 +215,21 @@ func descendants(pid int) []int {
 	return out
 }
 
-func lines(t *testing.T, file string) int {
+// mountsOf counts the mounts in the folders of a test: tests of other packages
+// come and go on the same machine.
+func mountsOf(t *testing.T, test string) int {
 	t.Helper()
-	text, err := os.ReadFile(file)
+	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return strings.Count(string(text), "\n")
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "/"+test) {
+			n++
+		}
+	}
+	return n
 }
 
 // Many at once leave nothing behind.
@@ -231,7 +239,7 @@ func TestParallelLeavesNothing(t *testing.T) {
 	}
 	r := Native(Options{})
 	run(t, r, spec(t, "true")) // what the runtime opens once
-	before, mounts := fds(t), lines(t, "/proc/self/mountinfo")
+	before, mounts := fds(t), mountsOf(t, t.Name())
 	var wg sync.WaitGroup
 	for i := range 40 {
 		s := spec(t, "echo", fmt.Sprint(i))
@@ -247,7 +255,7 @@ func TestParallelLeavesNothing(t *testing.T) {
 	if after := fds(t); after > before {
 		t.Errorf("%d descriptors, %d before", after, before)
 	}
-	if n := lines(t, "/proc/self/mountinfo"); n != mounts {
+	if n := mountsOf(t, t.Name()); n != mounts {
 		t.Errorf("%d mounts, %d before", n, mounts)
 	}
 	if left := descendants(os.Getpid()); len(left) > 0 {

@@ -111,7 +111,7 @@ func TestTheNextSpareStartsDuringARun(t *testing.T) {
 func TestAnUnusedSpareEndsWithItsContext(t *testing.T) {
 	n := newNative(t)
 	run(t, n, spec(t, "true")) // what the runtime opens once
-	before, mounts := fds(t), lines(t, "/proc/self/mountinfo")
+	before, mounts := fds(t), mountsOf(t, t.Name())
 	ctx, cancel := context.WithCancel(t.Context())
 	s := spec(t, "true")
 	p := waiting(t, ctx, n, s)
@@ -121,7 +121,7 @@ func TestAnUnusedSpareEndsWithItsContext(t *testing.T) {
 	cancel()
 	ends(t, "the spare is still there", p.gone)
 	ends(t, "descriptors are left", func() bool { return fds(t) <= before })
-	if left := descendants(os.Getpid()); len(left) > 0 || lines(t, "/proc/self/mountinfo") != mounts {
+	if left := descendants(os.Getpid()); len(left) > 0 || mountsOf(t, t.Name()) != mounts {
 		t.Errorf("processes %v or mounts are left", left)
 	}
 	if got := run(t, n, s); got.failed != nil || got.Code != 0 { // and a later run does without
@@ -270,7 +270,7 @@ func TestSpareVictim(t *testing.T) {
 
 func TestKilledWithASpare(t *testing.T) {
 	newNative(t)
-	mounts := lines(t, "/proc/self/mountinfo")
+	mounts := mountsOf(t, t.Name())
 	cmd := child(t, "TestSpareVictim", 0)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -292,7 +292,7 @@ func TestKilledWithASpare(t *testing.T) {
 	for _, p := range below {
 		ends(t, "the spare is still there", func() bool { return syscall.Kill(p, 0) != nil })
 	}
-	if n := lines(t, "/proc/self/mountinfo"); n != mounts {
+	if n := mountsOf(t, t.Name()); n != mounts {
 		t.Errorf("%d mounts, %d before", n, mounts)
 	}
 }
@@ -301,7 +301,7 @@ func TestKilledWithASpare(t *testing.T) {
 func TestParallelRunsWithSpares(t *testing.T) {
 	n := newNative(t)
 	run(t, n, spec(t, "true")) // what the runtime opens once
-	before, mounts := fds(t), lines(t, "/proc/self/mountinfo")
+	before, mounts := fds(t), mountsOf(t, t.Name())
 	ctx, cancel := context.WithCancel(t.Context())
 	specs := make([]Spec, 40)
 	for i := range specs {
@@ -323,7 +323,7 @@ func TestParallelRunsWithSpares(t *testing.T) {
 	cancel()
 	ends(t, "processes are left", func() bool { return len(descendants(os.Getpid())) == 0 })
 	ends(t, "descriptors are left", func() bool { return fds(t) <= before })
-	if n := lines(t, "/proc/self/mountinfo"); n != mounts {
+	if n := mountsOf(t, t.Name()); n != mounts {
 		t.Errorf("%d mounts, %d before", n, mounts)
 	}
 }
