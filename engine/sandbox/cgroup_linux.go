@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -201,11 +200,23 @@ func (g *cgroup) oom(killed bool) bool {
 	return false
 }
 
-// full says whether a group of v1 has ever used all that it may.
+// full says whether a group of v1 has used all that it may. Memory is taken in
+// batches, so that the most that was used may end some pages below the limit;
+// and the refusals are counted in runc's group inside, not in this one.
 func full(dir string) bool {
-	most, err1 := os.ReadFile(filepath.Join(dir, "memory.max_usage_in_bytes"))
-	limit, err2 := os.ReadFile(filepath.Join(dir, "memory.limit_in_bytes"))
-	return err1 == nil && err2 == nil && bytes.Equal(most, limit)
+	number := func(file string) int64 {
+		text, err := os.ReadFile(filepath.Join(dir, file))
+		if err != nil {
+			return -1
+		}
+		n, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	most, limit := number("memory.max_usage_in_bytes"), number("memory.limit_in_bytes")
+	return most >= 0 && limit >= 0 && most >= limit-limit/64
 }
 
 // remove removes the group. What is left in spite of all is CleanCgroups's.

@@ -38,7 +38,7 @@ func TestSameAsApt(t *testing.T) {
 	for _, set := range sets {
 		t.Run(set.suite+"-"+set.arch, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 9*time.Minute)
 			defer cancel()
 			m := MachineMirrors("/etc")
 			index, _, err := NewResolver(Options{Mirrors: m}).Load(ctx, Archive{Suite: set.suite}, set.arch)
