@@ -24,9 +24,13 @@ func (p *publisher) attests() bool {
 	return p.push && p.attest
 }
 
-// statements are what is said about an artifact, a list for each platform;
-// searched for secrets as the images were.
+// statements are what is said about an artifact, a list for each platform:
+// made once, and searched for secrets as the images were.
 func (p *publisher) statements(ctx context.Context, r engine.Result, a *image.Artifact) ([][]attest.Statement, error) {
+	key := r.Output.Addr + " " + a.Digest
+	if out, ok := p.said[key]; ok {
+		return out, nil
+	}
 	out := make([][]attest.Statement, len(r.Images))
 	for i, img := range r.Images {
 		found, err := attest.Scan(ctx, img, p.store)
@@ -45,6 +49,10 @@ func (p *publisher) statements(ctx context.Context, r engine.Result, a *image.Ar
 			return nil, err
 		}
 	}
+	if p.said == nil {
+		p.said = map[string][][]attest.Statement{}
+	}
+	p.said[key] = out
 	return out, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/attest"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/engine/progress"
@@ -42,6 +43,7 @@ type publisher struct {
 	push    bool
 	attest  bool // what is pushed
 	graph   *dag.Graph
+	said    map[string][][]attest.Statement // by the image's address and the artifact's digest
 	created time.Time
 	printer progress.Printer
 	names   map[string]string // of images in layouts, by address

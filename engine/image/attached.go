@@ -109,17 +109,9 @@ func (r *Registry) RawManifest(ctx context.Context, ref, digest string) ([]byte,
 		dir, _ := splitLayout(dir)
 		return layoutBytes(ref, dir, digest)
 	}
-	repo, err := repository(ref)
+	d, err := r.get(ctx, ref, digest)
 	if err != nil {
 		return nil, err
-	}
-	p, err := r.pull()
-	if err != nil {
-		return nil, err
-	}
-	d, err := p.Get(ctx, repo.Digest(digest))
-	if err != nil {
-		return nil, explain(ref, err)
 	}
 	return d.Manifest, nil
 }

@@ -318,6 +318,16 @@ func (r *Registry) open(ctx context.Context, ref, digest string) (v1.Image, erro
 	if dir, ok := strings.CutPrefix(ref, layoutPrefix); ok {
 		return openLayout(dir, digest)
 	}
+	d, err := r.get(ctx, ref, digest)
+	if err != nil {
+		return nil, err
+	}
+	img, err := d.Image()
+	return img, explain(ref, err)
+}
+
+// get asks ref's repository for the manifest or index of a digest.
+func (r *Registry) get(ctx context.Context, ref, digest string) (*remote.Descriptor, error) {
 	repo, err := repository(ref)
 	if err != nil {
 		return nil, err
@@ -327,11 +337,7 @@ func (r *Registry) open(ctx context.Context, ref, digest string) (v1.Image, erro
 		return nil, err
 	}
 	d, err := p.Get(ctx, repo.Digest(digest))
-	if err != nil {
-		return nil, explain(ref, err)
-	}
-	img, err := d.Image()
-	return img, explain(ref, err)
+	return d, explain(ref, err)
 }
 
 // repository is the repository of a reference; a tag beside a digest is left
