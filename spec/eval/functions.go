@@ -104,10 +104,10 @@ func collections() map[string]wrapped {
 func conversions() map[string]wrapped {
 	return map[string]wrapped{
 		"tobool":   {f: stdlib.MakeToFunc(cty.Bool)},
-		"tolist":   {f: stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), refs: true},
+		"tolist":   {f: stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)), refs: true, even: true},
 		"tomap":    {f: stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), refs: true},
 		"tonumber": {f: stdlib.MakeToFunc(cty.Number)},
-		"toset":    {f: stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), refs: true},
+		"toset":    {f: stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), refs: true, even: true},
 		"tostring": {f: stdlib.MakeToFunc(cty.String)},
 	}
 }

@@ -3,6 +3,7 @@ package eval
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -178,6 +179,45 @@ func TestFunctionsAreBounded(t *testing.T) {
 	}
 	if v, l := eval(t, s, `length(distinct(many))`); len(l) != 0 || v.AsBigFloat().String() != "1" {
 		t.Errorf("distinct: %v %v", v, l)
+	}
+}
+
+// A long list is gathered in a moment: without its own way to a list it
+// takes half a minute and gigabytes of comparing types.
+func TestALongListIsGathered(t *testing.T) {
+	t.Parallel()
+	s, _ := world(t)
+	var many []cty.Value
+	for i := range 20_000 {
+		many = append(many, cty.StringVal(strconv.Itoa(i%10_000)))
+	}
+	s.Context.Variables["many"] = cty.TupleVal(many)
+	for src, want := range map[string]int64{
+		`length(toset(many))`: 10_000, `length(tolist(many))`: 20_000,
+	} {
+		v, l := eval(t, s, src)
+		if len(l) > 0 || !v.RawEquals(cty.NumberIntVal(want)) {
+			t.Errorf("%s = %#v %v, wanted %d", src, v, l, want)
+		}
+	}
+}
+
+// What is not of one type is gathered as cty does it.
+func TestElementsOfSeveralTypesAreGathered(t *testing.T) {
+	t.Parallel()
+	s, _ := world(t)
+	for src, want := range map[string]string{
+		`tolist(["a", 1, null])`: `[for x in ["a", "1", null] : x]`, `tolist([{a = 1}, {a = "x"}])[0].a`: `"1"`,
+		`tolist([null, "a"])[1]`: `"a"`, `length(tolist([null, null]))`: `2`, `tolist([[1], ["a", "b"]])[0][0]`: `"1"`, `length(tolist([]))`: `0`,
+	} {
+		got, l := eval(t, s, "jsonencode("+src+")")
+		if len(l) > 0 {
+			t.Errorf("%s: %v", src, l)
+			continue
+		}
+		if v, _ := eval(t, s, "jsonencode("+want+")"); !got.RawEquals(v) {
+			t.Errorf("%s = %#v, wanted %#v", src, got, v)
+		}
 	}
 }
 
