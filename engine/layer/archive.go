@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -138,6 +139,11 @@ func (r *CopyRequest) unzip(arg argument, to string, spool *os.File, in io.Reade
 		if err != nil {
 			return nil, fmt.Errorf("entry %q: %w", f.Name, err)
 		}
+		if e.Type == File { // a key of these files is one of their contents
+			if e.Digest, err = zipDigest(f); err != nil {
+				return nil, fmt.Errorf("entry %q: %w", f.Name, err)
+			}
+		}
 		toc.Entries = append(toc.Entries, e)
 		opens[e.Path] = f.Open
 	}
@@ -184,6 +190,22 @@ func zipEntry(f *zip.File, limits Limits) (Entry, error) {
 		return Entry{}, errors.New("is neither file, directory nor symlink")
 	}
 	return e, nil
+}
+
+// zipDigest reads a member to its end, where its checksum is compared too, and
+// no further than its table says: what it inflates to may be without end.
+func zipDigest(f *zip.File) (digest string, err error) {
+	r, err := f.Open()
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	sum := sha256.New()
+	size := int64(f.UncompressedSize64)
+	if n, err := io.Copy(sum, io.LimitReader(r, size+1)); err != nil || n != size {
+		return "", errors.Join(err, fmt.Errorf("it holds %d bytes or more, its table says %d", n, size))
+	}
+	return digestOf([sha256.Size]byte(sum.Sum(nil))), nil
 }
 
 func readAll(f *zip.File, limit int64) (text string, err error) {

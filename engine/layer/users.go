@@ -2,6 +2,7 @@ package layer
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"strconv"
@@ -148,7 +149,7 @@ func (t *table) add(fields ...string) {
 func (t *table) item() Item {
 	data := []byte(strings.Join(t.lines, "\n") + "\n")
 	e := t.entry
-	e.Size = int64(len(data))
+	e.Size, e.Digest = int64(len(data)), digestOf(sha256.Sum256(data))
 	return Item{Entry: e, Open: func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }}
 }
 

@@ -109,7 +109,9 @@ func (b *build) copy(ctx context.Context, s *state, op *dag.Copy) (executor, err
 	}
 	k := cache.NewKey("copy v1")
 	k.Line("option", fmt.Sprintf("unpack=%t", op.Unpack))
-	addItems(k, items)
+	if err := addItems(k, items); err != nil {
+		return executor{}, err
+	}
 	ex := action(k, func(ctx context.Context) (result, error) {
 		if err := from.fetch(ctx, items); err != nil {
 			return result{}, err

@@ -30,8 +30,10 @@ func (b *build) files(ctx context.Context, s *state, op *dag.Files) (executor, e
 	}
 	items := slices.SortedFunc(maps.Values(w.items), func(x, y layer.Item) int { return strings.Compare(x.Path, y.Path) })
 	items = dropUnchanged(items, below)
-	k := cache.NewKey("files v1")
-	addItems(k, items)
+	k := cache.NewKey(keyTitle(op))
+	if err := addItems(k, items); err != nil {
+		return executor{}, err
+	}
 	return action(k, func(ctx context.Context) (result, error) { return b.provenSeal(ctx, items, true) }), nil
 }
 

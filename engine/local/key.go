@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -48,6 +49,10 @@ func (b *build) defID(s *state) cache.DefID {
 				k.Line("secret", strconv.Itoa(i), strconv.FormatBool(b.counted(s.n, i)))
 			}
 		}
+	case *dag.Copy:
+		if op.Unpack {
+			k.Line("archives", archivesVersion)
+		}
 	case *dag.Test:
 		k.Line("sandbox", sandboxVersion)
 	case *dag.Packages:
@@ -60,11 +65,18 @@ func (b *build) defID(s *state) cache.DefID {
 // keyTitle is the first line of a key: the operation, and the version of what
 // the lines below it say.
 func keyTitle(op dag.Op) string {
-	if op.Kind() == "run" {
+	switch op.Kind() {
+	case "run":
 		return "run v2" // since 2 it says which secrets are mounted
+	case "files":
+		return "files v2" // since 2 it says what accounts were written
 	}
 	return op.Kind() + " v1"
 }
+
+// archivesVersion is part of the key of every copy that unpacks. Before 2 the
+// members of a zip were known by name and size alone.
+const archivesVersion = "2"
 
 // addLines adds canonical lines, which are quoted already, to a key.
 func addLines(k *cache.Key, lines []string) {
@@ -93,9 +105,14 @@ func addRoot(k *cache.Key, chain []*layerRef) {
 }
 
 // addItems adds the entries that a layer is to hold: parents with what they
-// have below, files by content.
-func addItems(k *cache.Key, items []layer.Item) {
+// have below, files by content. A file whose content nobody has hashed would
+// be taken for every other of its name and size, so it is no part of a key.
+func addItems(k *cache.Key, items []layer.Item) error {
 	for _, it := range items {
+		if it.Type == layer.File && it.Digest == "" {
+			return fmt.Errorf("the content of /%s is not known, and so nothing can be remembered of it", it.Path)
+		}
 		k.Line("entry", it.Entry.String())
 	}
+	return nil
 }

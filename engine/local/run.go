@@ -98,7 +98,9 @@ func (b *build) mountKeys(ctx context.Context, k *cache.Key, p *runPlan) error {
 			}
 			p.binds[i] = bd
 			k.Line("mount-bind", m.Target, fmt.Sprintf("writable=%t", m.Writable))
-			addItems(k, bd.items)
+			if err := addItems(k, bd.items); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
