@@ -1,6 +1,7 @@
 package layer
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -58,6 +59,7 @@ type dirOutput struct {
 	d     *dirWriter
 	tree  *Tree
 	names map[source][]string
+	other map[string]bool // paths of the layer being read whose last entry is not the table's
 }
 
 func (o *dirOutput) layer(layer uint32, open func() (io.ReadCloser, error)) (err error) {
@@ -66,6 +68,7 @@ func (o *dirOutput) layer(layer uint32, open func() (io.ReadCloser, error)) (err
 		return err
 	}
 	defer func() { _ = r.Close() }() // only read
+	o.other = map[string]bool{}
 	s := newScanner(r, o.d.opts.ReadOptions)
 	_, err = s.scan(func(e *Entry, content io.Reader) error {
 		switch e.Type {
@@ -75,24 +78,41 @@ func (o *dirOutput) layer(layer uint32, open func() (io.ReadCloser, error)) (err
 			return o.file(s, layer, e, content)
 		}
 		if i, ok := o.tree.find(e.Path); ok && o.tree.order[i].layer == layer {
-			return o.d.node(*e)
+			want := o.tree.at(i)
+			o.note(e.Path, e.Type == want.Type && e.Link == want.Link)
+			return o.d.node(*want)
 		}
 		return nil
 	})
+	for path := range o.other {
+		err = errors.Join(err, fmt.Errorf("%q is not what the layer's table of contents says", path))
+	}
 	return err
 }
 
-// file writes a file under the first of its names, and links the others.
+// note remembers whether an entry is the table's: of several of one path the
+// last counts.
+func (o *dirOutput) note(path string, same bool) {
+	if delete(o.other, path); !same {
+		o.other[path] = true
+	}
+}
+
+// file writes a file under the first of its names, and links the others. Its
+// owner and mode are the table's, and its content has to be.
 func (o *dirOutput) file(s *scanner, layer uint32, e *Entry, content io.Reader) error {
 	names := o.names[source{layer, e.Path}]
 	if len(names) == 0 {
 		return nil
 	}
-	first := *e
-	first.Path = names[0]
+	at, _ := o.tree.find(names[0]) // which is where the name comes from
+	first := *o.tree.content(at)
+	want := first.Digest
+	first.Path, first.Size = names[0], e.Size
 	if err := o.d.file(first, func(fd int) error { return s.digest(&first, content, fdWriter(fd)) }); err != nil {
 		return err
 	}
+	o.note(e.Path, first.Digest == want)
 	for _, name := range names[1:] {
 		if err := o.d.node(Entry{Path: name, Type: Hardlink, Link: first.Path}); err != nil {
 			return err

@@ -323,6 +323,36 @@ func TestWriteDir(t *testing.T) {
 		f 0644 0 0 20 "lib/x"`)
 }
 
+func TestWriteDirRefusesATarThatIsNotTheTables(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	_, said := writeTar(t, parse(t, `
+		d 0755 0 0 "bin"
+		f 0755 0 0 "bin/a" = busybox
+		l 0777 0 0 "lib" "usr/lib"`))
+	tree, err := Merge(said.TOC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, items := range map[string]string{
+		"content": `
+			d 0755 0 0 "bin"
+			f 0755 0 0 "bin/a" = busybex
+			l 0777 0 0 "lib" "usr/lib"`,
+		"link": `
+			d 0755 0 0 "bin"
+			f 0755 0 0 "bin/a" = busybox
+			l 0777 0 0 "lib" "usr/lob"`,
+	} {
+		data, _ := writeTar(t, parse(t, items))
+		open := func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(data)), nil }
+		err := WriteDir(tree, []func() (io.ReadCloser, error){open}, t.TempDir(), UnpackOptions{})
+		if err == nil || !strings.Contains(err.Error(), "table of contents") {
+			t.Errorf("another %s: %v", name, err)
+		}
+	}
+}
+
 func BenchmarkUnpack(b *testing.B) {
 	var data bytes.Buffer
 	if _, err := Write(&data, manyFiles(5000, 12<<10)); err != nil {

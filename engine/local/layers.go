@@ -239,8 +239,7 @@ func (l *layerRef) toc(ctx context.Context) (*layer.TOC, error) {
 		return nil, fmt.Errorf("reading layer %s of %s: %w", l.base.blob.Digest, l.base.ref, err)
 	}
 	if diffID != l.diffID {
-		return nil, fmt.Errorf("layer %s of %s is not what its configuration says: its content is %s, claimed is %s",
-			l.base.blob.Digest, l.base.ref, diffID, l.diffID)
+		return nil, l.notAsClaimed(diffID)
 	}
 	if err := KeepAccounts(l.e.o.Store, kept); err != nil {
 		return nil, err
@@ -296,9 +295,23 @@ func (l *layerRef) dir(ctx context.Context) (string, error) {
 			return err
 		}
 		defer r.Close()
-		_, _, _, err = layer.Unpack(r, dir, opts)
+		_, diffID, _, err := layer.Unpack(r, dir, opts)
+		if err == nil && diffID != l.diffID {
+			// Its table of contents may be that of a layer of somebody else's,
+			// who would be given these files as his own.
+			err = l.notAsClaimed(diffID)
+		}
 		return err
 	})
+}
+
+// notAsClaimed is the error of a layer whose bytes are not those of its DiffID.
+func (l *layerRef) notAsClaimed(got string) error {
+	if l.base == nil {
+		return fmt.Errorf("layer %s is damaged in the cache: its content is %s; `specbuild cache prune --all` makes it anew", l.diffID, got)
+	}
+	return fmt.Errorf("layer %s of %s is not what its configuration says: its content is %s, claimed is %s",
+		l.base.blob.Digest, l.base.ref, got, l.diffID)
 }
 
 // seal writes items as a layer of ours: its tar into the store, unless keep
