@@ -30,8 +30,8 @@ var allowed = map[string][]string{
 	"spec/lsp":        {"spec", "spec/diag", "spec/eval", "spec/format", "spec/grammar", "spec/syntax"},
 	"spec/show":       {"spec", "spec/diag"},
 	"spec/starter":    {"spec/format"},
-	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/layer"},
-	"planner/pin/deb": {"spec/diag", "engine/fetch", "engine/xz"},
+	"planner/pin":     {"spec/diag", "planner/pin/deb", "engine/deb/version", "engine/layer"},
+	"planner/pin/deb": {"spec/diag", "engine/deb/version", "engine/fetch", "engine/xz"},
 	"planner/policy":  {"spec", "spec/diag", "spec/eval", "planner/rules", "planner/survey"},
 	"planner/rules":   {"spec", "spec/diag", "planner/secretscan", "planner/survey"},
 	"planner/show":    {"planner", "planner/pin", "spec/diag"},
@@ -42,7 +42,7 @@ var allowed = map[string][]string{
 	"engine":          {"lower/dag", "spec/diag"},
 	"engine/attest":   {"engine", "lower/dag"},
 	"engine/cache":    {},
-	"engine/deb":      {"engine/layer", "engine/xz"},
+	"engine/deb":      {"engine/layer", "engine/xz", "engine/deb/version"},
 	"engine/fetch":    {},
 	"engine/git":      {},
 	"engine/image":    {"engine", "lower/dag"},
@@ -60,6 +60,7 @@ var allowed = map[string][]string{
 	"spec/diag/report":  {"spec/diag"},
 	"engine/enginetest": {"engine", "lower/dag", "engine/image", "engine/layer"},
 
+	"engine/deb/version": {},
 	"planner/secretscan": {},
 }
 

@@ -247,6 +247,8 @@ func (a *archive) readControl() error {
 	return nil
 }
 
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
 func validSHA256(s string) bool {
 	for i := range len(s) {
 		if c := s[i]; !digit(c) && (c < 'a' || c > 'f') {

@@ -3,6 +3,8 @@ package deb
 import (
 	"fmt"
 	"strings"
+
+	"github.com/specbuild/specbuild/engine/deb/version"
 )
 
 // stanza is a paragraph of a control file: its fields in order, with their
@@ -103,9 +105,9 @@ func (s stanza) names(relation string, other stanza) bool {
 			return true
 		}
 		condition = strings.TrimSuffix(strings.TrimSpace(condition), ")")
-		version := strings.TrimLeft(condition, "<>= ")
-		op := strings.TrimSpace(condition[:len(condition)-len(version)])
-		if satisfies(other.get("Version"), op, strings.TrimSpace(version)) {
+		than := strings.TrimLeft(condition, "<>= ")
+		op := strings.TrimSpace(condition[:len(condition)-len(than)])
+		if version.Satisfies(other.get("Version"), op, strings.TrimSpace(than)) {
 			return true
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"mvdan.cc/sh/v3/interp"
 	"mvdan.cc/sh/v3/syntax"
 
+	"github.com/specbuild/specbuild/engine/deb/version"
 	"github.com/specbuild/specbuild/engine/layer"
 )
 
@@ -111,7 +112,7 @@ func (h *scriptHandler) exec(_ context.Context, args []string) error {
 	case "ucf", "ucfr":
 		h.found.generated = true
 	case "dpkg":
-		if len(args) == 5 && args[1] == "--compare-versions" && !satisfies(args[2], args[3], args[4]) {
+		if len(args) == 5 && args[1] == "--compare-versions" && !version.Satisfies(args[2], args[3], args[4]) {
 			return interp.ExitStatus(1)
 		}
 	case "which", "id", "getent", "grep", "pidof", "pgrep", "systemctl", "diff", "cmp", "dpkg-query", "deb-systemd-helper":

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/specbuild/specbuild/planner/pin/deb"
+	"github.com/specbuild/specbuild/engine/deb/version"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -84,7 +84,7 @@ func (u UpgradePolicy) keeps(old Repository, arch string) map[string]string {
 			if slices.Contains(u.Names, p.Name) || slices.Contains(c.Request.Install, p.Name+"="+p.Version) {
 				continue
 			}
-			if v, ok := out[p.Name]; !ok || deb.CompareVersions(v, p.Version) < 0 {
+			if v, ok := out[p.Name]; !ok || version.Compare(v, p.Version) < 0 {
 				out[p.Name] = p.Version
 			}
 		}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/specbuild/specbuild/engine/deb/version"
 )
 
 // Package is a package of an archive: what the lock keeps of it, and the
@@ -75,7 +77,7 @@ func (x *Index) named(name string) []*Package {
 			}
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *Package) int { return CompareVersions(b.Version, a.Version) })
+	slices.SortStableFunc(list, func(a, b *Package) int { return version.Compare(b.Version, a.Version) })
 	x.versions[name] = list
 	return list
 }
@@ -124,7 +126,7 @@ func (x *Index) providers(name string) []provider {
 	// Not file order: a mirror's way of listing must decide nothing.
 	slices.SortStableFunc(list, func(a, b provider) int {
 		return cmp.Or(boolFirst(a.pkg.Essential, b.pkg.Essential), cmp.Compare(rank(a.pkg.Priority), rank(b.pkg.Priority)),
-			cmp.Compare(a.pkg.Name, b.pkg.Name), CompareVersions(b.pkg.Version, a.pkg.Version))
+			cmp.Compare(a.pkg.Name, b.pkg.Name), version.Compare(b.pkg.Version, a.pkg.Version))
 	})
 	x.provides[name] = list
 	return list
@@ -220,25 +222,10 @@ func parseRelations(s string) [][]relation {
 }
 
 // allows reports whether a version meets the relation's.
-func (r relation) allows(version string) bool {
+func (r relation) allows(has string) bool {
 	if r.op == "" {
 		return true
 	}
-	if version == "" {
-		return false // an unversioned Provides meets no versioned relation
-	}
-	c := CompareVersions(version, r.version)
-	switch r.op {
-	case "<<":
-		return c < 0
-	case "<=", "<":
-		return c <= 0
-	case "=":
-		return c == 0
-	case ">=", ">":
-		return c >= 0
-	case ">>":
-		return c > 0
-	}
-	return false
+	// An unversioned Provides meets no versioned relation.
+	return has != "" && version.Satisfies(has, r.op, r.version)
 }

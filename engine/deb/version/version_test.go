@@ -1,4 +1,4 @@
-package deb
+package version
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestCompareVersions asks dpkg about generated and odd pairs.
-func TestCompareVersions(t *testing.T) {
+// TestCompareIsDpkgs asks dpkg about generated and odd pairs.
+func TestCompareIsDpkgs(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("dpkg"); err != nil {
 		t.Skip("dpkg is not installed")
@@ -45,9 +45,38 @@ func TestCompareVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, line := range strings.Fields(string(out)) {
-		got := CompareVersions(pairs[i][0], pairs[i][1])
+		got := Compare(pairs[i][0], pairs[i][1])
 		if fmt.Sprint(min(1, max(-1, got))) != line {
 			t.Errorf("%s and %s: %d, dpkg says %s", pairs[i][0], pairs[i][1], got, line)
 		}
 	}
 }
+
+func TestOrderAndRelations(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"1", "1", 0}, {"1.0", "1.00", 0}, {"0:1", "1", 0}, {"1-0", "1", 0}, {"1~rc1", "1", -1}, {"1~~", "1~", -1}, {"1a", "1", 1},
+		{"1+b", "1a", 1}, {"1:0", "9", 1}, {"1-1", "1-1.1", -1}, {"1.10", "1.9", 1}, {"99999999999999999999", "100000000000000000000", -1},
+		{"1.2-3-4", "1.2-4-1", -1}, {"2.36-9+deb12u9", "2.36-9+deb12u10", -1}, {"a", "1", 1},
+	} {
+		if got := Compare(c.a, c.b); sign(got) != c.want {
+			t.Errorf("%s against %s: %d, want %d", c.a, c.b, got, c.want)
+		}
+		if got := Compare(c.b, c.a); sign(got) != -c.want {
+			t.Errorf("%s against %s: %d, want %d", c.b, c.a, got, -c.want)
+		}
+	}
+	for relation, want := range map[string]bool{"<<": true, "lt": true, "le": true, "ne": true, "=": false, ">=": false, "gt": false, "??": false} {
+		if Satisfies("", "lt-nl", "1") || !Satisfies("", "lt", "1") || !Satisfies("", "ge-nl", "1") {
+			t.Error("no version at all is not where dpkg has it")
+		}
+		if Satisfies("1", relation, "2") != want {
+			t.Errorf("1 %s 2 is not %t", relation, want)
+		}
+	}
+}
+
+func sign(n int) int { return min(1, max(-1, n)) }
