@@ -184,6 +184,12 @@ func (c *cli) runModulePush(ctx context.Context, dir, ref string) error {
 	if err := c.checkModule(ctx, dir); err != nil {
 		return err
 	}
+	return c.pushFolder(ctx, dir, ref)
+}
+
+// pushFolder publishes a folder of specs or policies as one archive, and tells
+// the digest that a lock will hold.
+func (c *cli) pushFolder(ctx context.Context, dir, ref string) error {
 	archive, names, err := module.Pack(dir)
 	if err != nil {
 		return err

@@ -14,8 +14,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/specbuild/specbuild/engine/module"
-	"github.com/specbuild/specbuild/engine/progress"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/planner"
 	"github.com/specbuild/specbuild/planner/policy"
@@ -325,19 +323,5 @@ func (c *cli) runPolicyPush(ctx context.Context, dir, ref string) error {
 	if err := c.report(ds, &spec.Spec{Files: set.Files}); err != nil {
 		return err
 	}
-	archive, names, err := module.Pack(dir)
-	if err != nil {
-		return err
-	}
-	w, err := c.newWorld(&engineFlags{sandbox: "native", compression: "gzip"})
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	digest, err := w.registry.PushModule(ctx, ref, archive)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(c.stdout, "oci://%s  %s  %s, %s\n", ref, digest, plural(len(names), "file"), progress.Bytes(int64(len(archive))))
-	return nil
+	return c.pushFolder(ctx, dir, ref)
 }

@@ -6,6 +6,8 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // chunk is a block of a spec as text, with the comments above it. A local is
@@ -278,7 +280,7 @@ func (c chunk) relabelled(label string) chunk {
 	parsed, ok := f.Body.(*hclsyntax.Body)
 	if ok && len(parsed.Blocks) == 1 && len(parsed.Blocks[0].LabelRanges) == 1 {
 		r := parsed.Blocks[0].LabelRanges[0]
-		c.text = c.text[:r.Start.Byte] + quote(label) + c.text[r.End.Byte:]
+		c.text = c.text[:r.Start.Byte] + format.Quote(label) + c.text[r.End.Byte:]
 	}
 	c.label = label
 	return c

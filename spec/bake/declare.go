@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/dockerfile"
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // declarations are bake's variables as a spec has them: blocks, and locals for
@@ -48,7 +49,7 @@ func operandText(s string) string {
 }
 
 func (im *importer) variableBlock(x *variable, label string) chunk {
-	b := body{head: "variable " + quote(label) + " {"}
+	b := body{head: "variable " + format.Quote(label) + " {"}
 	if comments := slices.Concat(x.comments, im.print.comments["var."+label]); len(comments) > 0 {
 		b.head = "# " + strings.Join(comments, "\n# ") + "\n" + b.head
 	}
@@ -146,7 +147,7 @@ func typeText(e hclsyntax.Expression) string {
 func (im *importer) validation(x *variable, v validation) item {
 	b := body{head: "validation {"}
 	p := im.print.print(*v.condition, nil)
-	message := quote("This value of " + x.name + " is not allowed.")
+	message := format.Quote("This value of " + x.name + " is not allowed.")
 	if v.message != nil {
 		if m := im.print.print(*v.message, nil); m.none == "" {
 			message = m.text

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/specbuild/specbuild/spec/dockerfile"
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // given is what a target gives to its Dockerfile, on the way into a module.
@@ -186,7 +187,7 @@ func (g *given) image(c entry, other string) string {
 	case !strings.ContainsAny(first, ".:") && first != "localhost":
 		inner = "docker.io/" + inner
 	}
-	g.swaps[quote(other)] = `"` + inner + `"`
+	g.swaps[format.Quote(other)] = `"` + inner + `"`
 	return other
 }
 
@@ -207,7 +208,7 @@ func (g *given) target(c entry, name string) string {
 		ref = "module." + g.module.call(t.module) + "." + ref
 	}
 	if t.key != "" {
-		ref += "[" + quote(t.key) + "]"
+		ref += "[" + format.Quote(t.key) + "]"
 	}
 	return ref
 }
@@ -227,7 +228,7 @@ func (g *given) layout(c entry, where string) string {
 		where = where[:i]
 	}
 	g.im.exists(path.Join(g.im.opts.Dir, where))
-	text := fmt.Sprintf("base %s {\n  layout = %s\n}", quote(nameOf(c.key, "-")), quote(relative(g.module.dir, path.Join(g.im.opts.Dir, where))))
+	text := fmt.Sprintf("base %s {\n  layout = %s\n}", format.Quote(nameOf(c.key, "-")), format.Quote(relative(g.module.dir, path.Join(g.im.opts.Dir, where))))
 	if digest != "" {
 		g.im.note(c.at, dockerfile.Changed, "contexts %s: the layout's digest is in the lock.", c.key)
 	}
@@ -247,7 +248,7 @@ func (g *given) folder(c entry, where string) string {
 		return "default"
 	}
 	label := nameOf(c.key, "-")
-	return g.module.add(chunk{"context", label, fmt.Sprintf("context %s {\n  path = %s\n}", quote(label), quote(rel))})
+	return g.module.add(chunk{"context", label, fmt.Sprintf("context %s {\n  path = %s\n}", format.Quote(label), format.Quote(rel))})
 }
 
 // remote is a context that is fetched: a repository, or a file.
@@ -259,11 +260,11 @@ func (g *given) remote(name, where string) string {
 	if strings.HasPrefix(url, "github.com/") {
 		url = "https://" + url
 	}
-	text := fmt.Sprintf("context %s {\n  http {\n    url = %s\n  }\n}", quote(label), quote(url))
+	text := fmt.Sprintf("context %s {\n  http {\n    url = %s\n  }\n}", format.Quote(label), format.Quote(url))
 	if isGit {
-		text = fmt.Sprintf("context %s {\n  git {\n    url = %s\n", quote(label), quote(url))
+		text = fmt.Sprintf("context %s {\n  git {\n    url = %s\n", format.Quote(label), format.Quote(url))
 		if ref != "" {
-			text += "    ref = " + quote(ref) + "\n"
+			text += "    ref = " + format.Quote(ref) + "\n"
 		}
 		text += "  }\n}"
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/dockerfile"
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // finish gives the image of a Dockerfile what its target says, and puts it into
@@ -350,7 +351,7 @@ func (g *given) secret(c chunk) chunk {
 		if kind == "file" && !strings.HasPrefix(value, "~/") && !path.IsAbs(value) {
 			value = relative(g.module.dir, path.Join(g.im.opts.Dir, value))
 		}
-		b.setLast(kind, quote(value))
+		b.setLast(kind, format.Quote(value))
 		if optional {
 			b.setLast("optional", "true")
 		}

@@ -1,13 +1,13 @@
 package bake
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // literal is a value as an expression, on one line.
@@ -17,7 +17,7 @@ func literal(v cty.Value) string {
 	case !v.IsWhollyKnown() || v.IsNull():
 		return "null"
 	case t == cty.String:
-		return quote(v.AsString())
+		return format.Quote(v.AsString())
 	case t == cty.Number:
 		return number(v)
 	case t == cty.Bool && v.True():
@@ -47,44 +47,12 @@ func literal(v cty.Value) string {
 	return "null"
 }
 
-// quote is a string as an expression.
-func quote(s string) string { return `"` + escaped(s) + `"` }
-
-// escaped is a text for the inside of a quoted string.
-func escaped(s string) string {
-	var b strings.Builder
-	runes := []rune(s)
-	for i, r := range runes {
-		switch {
-		case (r == '$' || r == '%') && i+1 < len(runes) && runes[i+1] == '{':
-			b.WriteRune(r)
-			b.WriteRune(r)
-		case r == '\\' || r == '"':
-			b.WriteRune('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
 // keyText is the name of an entry, quoted where it is no plain name.
 func keyText(s string) string {
 	if hclsyntax.ValidIdentifier(s) && !slices.Contains([]string{"null", "true", "false", "for"}, s) && !strings.ContainsFunc(s, func(r rune) bool { return r > 0x7e }) {
 		return s
 	}
-	return quote(s)
+	return format.Quote(s)
 }
 
 // list is a list, over several lines where one is too short for it.

@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/specbuild/specbuild/spec/diag"
+	"github.com/specbuild/specbuild/spec/format"
 	"github.com/specbuild/specbuild/spec/syntax"
 )
 
@@ -208,7 +209,7 @@ func (im *importer) forEach(family []*target, names []string, simple bool) strin
 	var b strings.Builder
 	b.WriteString("{\n")
 	for _, e := range entries {
-		b.WriteString("  " + quote(e[0]) + " = " + e[1] + "\n")
+		b.WriteString("  " + format.Quote(e[0]) + " = " + e[1] + "\n")
 	}
 	return b.String() + "}"
 }
@@ -222,7 +223,7 @@ func (im *importer) axis(matrix expr, name string, family []*target) string {
 	}
 	var out []string
 	for _, t := range family {
-		out = append(out, quote(t.key))
+		out = append(out, format.Quote(t.key))
 	}
 	return list(out)
 }

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // module is the spec of one folder on the way.
@@ -72,7 +74,7 @@ func (m *module) local(name, text string) string {
 // call is the module block by which this folder names what is in another.
 func (m *module) call(other *module) string {
 	name := nameOf(path.Base(other.dir), "-")
-	return m.add(chunk{"module", name, fmt.Sprintf("module %s {\n  source = %s\n}", quote(name), quote(source(relative(m.dir, other.dir))))})
+	return m.add(chunk{"module", name, fmt.Sprintf("module %s {\n  source = %s\n}", format.Quote(name), format.Quote(source(relative(m.dir, other.dir))))})
 }
 
 // source is a folder as modules are named.
@@ -148,7 +150,7 @@ func (g *given) fullNames(c chunk) {
 	}
 	_, expr, _ := strings.Cut(d.text, "=")
 	full, quoted := quotedInside(strings.TrimSpace(expr))
-	before, after, found := strings.Cut(full, escaped(now))
+	before, after, found := strings.Cut(full, format.Escape(now))
 	if quoted && found && before+after != "" {
 		g.rename[c.addr()] = `"` + before + interpolated(g.rename[c.addr()]) + after + `"`
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // printer writes expressions of bake as those of a spec.
@@ -282,7 +284,7 @@ func (w *writing) template(parts []hclsyntax.Expression) string {
 	for _, p := range parts {
 		if l, ok := p.(*hclsyntax.LiteralValueExpr); ok {
 			s, _ := text(l.Val)
-			b.WriteString(escaped(s))
+			b.WriteString(format.Escape(s))
 			continue
 		}
 		s := bare(w.expr(p))

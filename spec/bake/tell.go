@@ -8,6 +8,7 @@ import (
 
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/dockerfile"
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // otherNotes says how specbuild does what a target says and no spec does.
@@ -144,7 +145,7 @@ func (im *importer) address(t *target) string {
 	}
 	s := kind + t.label
 	if t.key != "" {
-		s += "[" + quote(t.key) + "]"
+		s += "[" + format.Quote(t.key) + "]"
 	}
 	if root := im.root(); len(im.order) > 1 && t.module != nil {
 		dir := relative(root, t.module.dir)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/specbuild/specbuild/spec/format"
 )
 
 // text is a string of a Dockerfile after its variables were looked up. What a
@@ -89,7 +91,7 @@ func (t text) hcl() string {
 			fmt.Fprintf(&b, "${%s}", p.expr)
 			continue
 		}
-		b.WriteString(escape(p.lit, true))
+		b.WriteString(format.Escape(p.lit))
 		closeDollar(&b, p.lit, i+1 < len(t))
 	}
 	b.WriteByte('"')
@@ -126,39 +128,6 @@ func quoteAll(list []string) []string {
 	return out
 }
 
-// escape keeps a template's signs for those that own them: ${ and %{ in a
-// Dockerfile are the shell's. In quotes, so are line ends and what cannot be
-// seen.
-func escape(s string, quoted bool) string {
-	var b strings.Builder
-	runes := []rune(s)
-	for i, r := range runes {
-		switch {
-		case (r == '$' || r == '%') && i+1 < len(runes) && runes[i+1] == '{':
-			b.WriteRune(r)
-			b.WriteRune(r)
-		case !quoted:
-			b.WriteRune(r)
-		case r == '\\' || r == '"':
-			b.WriteRune('\\')
-			b.WriteRune(r)
-		case r == '\n':
-			b.WriteString(`\n`)
-		case r == '\t':
-			b.WriteString(`\t`)
-		case r == '\r':
-			b.WriteString(`\r`)
-		case unicode.IsPrint(r):
-			b.WriteRune(r)
-		case r > 0xffff:
-			fmt.Fprintf(&b, `\U%08x`, r)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
-		}
-	}
-	return b.String()
-}
-
 // lines is a text of several lines as a here-document, where that can hold it
 // exactly; else it is hcl. A here-document always ends with a line end: exact
 // asks for one, without it, one more is of no matter.
@@ -169,7 +138,7 @@ func (t text) lines(exact bool) string {
 			fmt.Fprintf(whole, "${%s}", p.expr)
 			continue
 		}
-		whole.WriteString(escape(p.lit, false))
+		whole.WriteString(format.EscapeTemplate(p.lit))
 		closeDollar(whole, p.lit, i+1 < len(t))
 	}
 	body := whole.String()

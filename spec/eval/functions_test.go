@@ -183,7 +183,7 @@ func TestFunctionsAreBounded(t *testing.T) {
 }
 
 // A long list is gathered in a moment: without its own way to a list it
-// takes half a minute and gigabytes of comparing types.
+// takes half a minute of comparing types.
 func TestALongListIsGathered(t *testing.T) {
 	t.Parallel()
 	s, _ := world(t)

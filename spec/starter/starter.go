@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"regexp"
-	"strconv"
 	"strings"
 	"text/template"
 
@@ -90,7 +89,7 @@ func Spec(dir fs.FS, o Options) ([]byte, error) {
 	if o.YAML {
 		file, name = "image.yaml", strings.TrimSuffix(name, ".hcl")+".yaml"
 	}
-	t, err := template.New(name).Funcs(template.FuncMap{"quote": quote, "list": list, "list2": items}).ParseFS(templates, "templates/"+name)
+	t, err := template.New(name).Funcs(template.FuncMap{"quote": format.Quote, "list": list, "list2": items}).ParseFS(templates, "templates/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template of %s: %w", o.Kind, err)
 	}
@@ -105,18 +104,12 @@ func Spec(dir fs.FS, o Options) ([]byte, error) {
 	return text, nil
 }
 
-// quote writes a string in double quotes, which both syntaxes read alike.
-func quote(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "${", "$${"), "%{", "%%{")
-	return strconv.Quote(s)
-}
-
 func list(all []string) string { return "[" + items(all) + "]" }
 
 func items(all []string) string {
 	out := make([]string, len(all))
 	for i, s := range all {
-		out[i] = quote(s)
+		out[i] = format.Quote(s)
 	}
 	return strings.Join(out, ", ")
 }
