@@ -92,11 +92,21 @@ func (e PolicyExpr) Mentions() [][]string {
 // Value evaluates it with these names and the pure functions of the language;
 // no file can be read.
 func (e PolicyExpr) Value(names map[string]cty.Value) (cty.Value, diag.List) {
-	scope := eval.Scope{
+	return e.scope(names).Value(e.expr)
+}
+
+// Check finds what is wrong with it whatever the names come to, which are
+// unknown values of the right types; samples says that each list and map among
+// them holds one element, which stands for any ([eval.Scope.Check]).
+func (e PolicyExpr) Check(names map[string]cty.Value, samples bool) diag.List {
+	return e.scope(names).Check(e.expr, samples)
+}
+
+func (e PolicyExpr) scope(names map[string]cty.Value) eval.Scope {
+	return eval.Scope{
 		Context: &hcl.EvalContext{Variables: names, Functions: e.funcs.Functions(".")},
 		Source:  func(string) []byte { return e.file.Bytes },
 	}
-	return scope.Value(e.expr)
 }
 
 // policyDraft is what the table of policy decodes into.

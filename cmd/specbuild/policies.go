@@ -52,7 +52,7 @@ func (c *cli) judges(ctx context.Context, sp *spec.Spec, f *specFlags, partial b
 		out.opts.Overrides[rule] = f.reason
 	}
 	files, ds := c.policyFiles(ctx, sp, f)
-	set, problems := policy.Read(files, versionString())
+	set, problems := policy.Read(files, readOptions())
 	out.set = set
 	for name, text := range set.Files {
 		sp.Files[name] = text
@@ -67,6 +67,11 @@ func (c *cli) judges(ctx context.Context, sp *spec.Spec, f *specFlags, partial b
 		}
 	}
 	return out, ds, nil
+}
+
+// readOptions are what policies are read with.
+func readOptions() policy.ReadOptions {
+	return policy.ReadOptions{Version: versionString(), Plan: planner.Plan{}}
 }
 
 func (j *judges) judge(f rules.Facts) diag.List {

@@ -108,7 +108,7 @@ func (c *cli) testPolicies(ctx context.Context, file string) (ran, failed int, e
 	if err != nil {
 		return 0, 0, err
 	}
-	set, problems := policy.Read(sources, versionString())
+	set, problems := policy.Read(sources, readOptions())
 	ds = append(ds, problems...)
 	files := set.Files
 	files[name] = text
@@ -319,7 +319,7 @@ func (c *cli) runPolicyPush(ctx context.Context, dir, ref string) error {
 	if err != nil {
 		return err
 	}
-	set, ds := policy.Read(files, versionString())
+	set, ds := policy.Read(files, readOptions())
 	if err := c.report(ds, &spec.Spec{Files: set.Files}); err != nil {
 		return err
 	}

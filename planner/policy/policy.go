@@ -35,9 +35,15 @@ type Set struct {
 	owners map[string]string // the policy that graded or declared a rule, by its id
 }
 
-// Read reads policy files; version is this build's, for required_version. The
-// set is whole only if no diagnostic is an error.
-func Read(files []File, version string) (*Set, diag.List) {
+// ReadOptions is what reading needs beside files.
+type ReadOptions struct {
+	Version string // this build's, for required_version
+	Plan    any    // an empty plan, of the type that Facts.Plan has: what is said of a plan is checked by it
+}
+
+// Read reads policy files, and checks what their rules ask for by what there
+// is. The set is whole only if no diagnostic is an error.
+func Read(files []File, o ReadOptions) (*Set, diag.List) {
 	s := &Set{Files: map[string][]byte{}, grades: map[string]rules.Grade{}, owners: map[string]string{}}
 	var ds diag.List
 	for _, f := range files {
@@ -45,7 +51,7 @@ func Read(files []File, version string) (*Set, diag.List) {
 			continue // named by the workspace and by a flag
 		}
 		s.Files[f.Name] = f.Text
-		all, problems := spec.ReadPolicy(f.Name, f.Text, version)
+		all, problems := spec.ReadPolicy(f.Name, f.Text, o.Version)
 		ds = append(ds, problems...)
 		s.Policies = append(s.Policies, all...)
 	}
@@ -67,7 +73,8 @@ func Read(files []File, version string) (*Set, diag.List) {
 			ds = append(ds, s.grade(p, g, builtin)...)
 		}
 	}
-	return s, append(ds, s.idle(builtin)...)
+	ds = append(ds, s.idle(builtin)...)
+	return s, append(ds, s.check(o.Plan)...)
 }
 
 // idle reports rules that are graded and have nothing to judge by: they look

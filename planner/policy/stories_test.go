@@ -107,7 +107,7 @@ func (s *story) tell(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	set, ds := policy.Read(s.policies, "0.1.0")
+	set, ds := policy.Read(s.policies, policy.ReadOptions{Version: "0.1.0", Plan: planner.Plan{}})
 	files := set.Files
 	if !ds.HasErrors() {
 		sp, more := spec.Load(context.Background(), spec.Options{
