@@ -185,9 +185,11 @@ func TestSharedLayerIsToldOnce(t *testing.T) {
 func TestToldBefore(t *testing.T) {
 	t.Parallel()
 	f := facts(t, builtSpec)
-	img := finishedOf(f, "web", survey.Facts{Caches: at(1, "/var/lib/apt/lists/x"), Users: []survey.Account{account("a", 1, survey.Set, 1)}})
+	img := finishedOf(f, "web", survey.Facts{
+		Caches: at(1, "/var/lib/apt/lists/x"), Users: []survey.Account{account("a", 1, survey.Set, 1)}, Setuid: at(1, "/bin/su"), Writable: at(1, "/srv/x"),
+	})
 	var told diag.List
-	for _, id := range []string{"packages-cache-clean", "user-no-password"} {
+	for _, id := range []string{"packages-cache-clean", "user-no-password", "no-setuid-files", "file-modes-explicit"} {
 		told = append(told, diag.Diagnostic{Code: id, Address: "//:stage.tools", Range: img.Steps[1]})
 	}
 	if ds := rules.JudgeImages(f, rules.Finished{Images: []rules.Image{img}, Told: told}); len(ds) > 0 {

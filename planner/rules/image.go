@@ -14,17 +14,26 @@ func imageRules() []Rule {
 	allow := Param{Name: "allow", Kind: List, Doc: "paths that may be so: /usr/bin/su; one that ends in / means all below, a * anything but a slash; none by default"}
 	return []Rule{
 		{
-			ID: "no-setuid-files", Severity: diag.Info, Release: diag.Info, By: ByImage, Title: "No program of a finished image runs with the rights of its owner, whoever starts it",
+			ID: "no-setuid-files", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "No program of an image runs with the rights of its owner, whoever starts it",
 			Why: "A service that was broken into becomes root by a mistake in one of them. Distributions bring several, such as su and mount, that no service needs.",
-			Bad: `run {
-  script = "chmod 4755 /usr/bin/helper"
+			Bad: `copy {
+  source = "a"
+  to     = "/usr/bin/helper"
+  mode   = "4755"
 }`,
-			Good: `run {
+			Good: `copy {
+  source = "a"
+  to     = "/usr/bin/helper"
+  mode   = "0755"
+}
+run {
   script = "chmod u-s /usr/bin/su /usr/bin/mount"
 }`,
-			Mend:       "Take the bits off in a `run` step, which is a hint and nothing that `validate --fix` writes: which programs need them only you know. Or start containers with no-new-privileges.",
+			Mend: "Say a `mode` without the bits, which `validate --fix` writes. Of programs that a base or a package brings nothing is written for you: take the bits off in a `run` step, " +
+				"let a policy allow the paths that need them, set the finding aside by a waiver, or start containers with no-new-privileges.",
 			Sources:    []string{"CIS-4.8", "CIS-DI-0008"},
 			Params:     []Param{allow},
+			check:      setuidModes,
 			checkImage: setuidFiles,
 		},
 		{
@@ -42,17 +51,31 @@ func imageRules() []Rule {
 			checkImage: leftovers,
 		},
 		{
-			ID: "file-modes-explicit", Severity: diag.Info, Release: diag.Info, By: ByImage, Title: "Not everybody may write to a file or folder of a finished image",
-			Why: "Who breaks into any process of the container can change them. A folder with the sticky bit, such as /tmp, is meant so.",
-			Bad: `run {
-  script = "chmod -R 777 /srv/app"
+			ID: "file-modes-explicit", Severity: diag.Info, Release: diag.Info, By: ByJudge, Title: "Not everybody may write to a file or folder of an image, and its programs have a mode by which they start",
+			Why: "Who breaks into any process of the container can change what everybody may write; a folder with the sticky bit, such as /tmp, is meant so. " +
+				"What a `file` writes has no x unless its mode says so, and a script without it does not start.",
+			Bad: `directory {
+  path = "/srv/app/uploads"
+  mode = "0777"
+}
+file {
+  path    = "/usr/local/bin/migrate"
+  content = "#!/bin/sh\nexec /usr/bin/web migrate\n"
 }`,
 			Good: `directory {
   path  = "/srv/app/uploads"
+  mode  = "0755"
   owner = "10001"
+}
+file {
+  path    = "/usr/local/bin/migrate"
+  content = "#!/bin/sh\nexec /usr/bin/web migrate\n"
+  mode    = "0755"
 }`,
-			Mend:       "Give the folder to the user that writes there, by `owner`, and say a `mode`.",
+			Mend: "Say a `mode`, and give a folder to the user that writes there, by `owner`: `validate --fix` writes both. What a script, a base or a package leaves open " +
+				"only its author can close: by chmod o-w in the step, by a policy that allows the path, or by a waiver.",
 			Params:     []Param{allow},
+			check:      openModes,
 			checkImage: openFiles,
 		},
 		{
@@ -107,6 +130,9 @@ func setuidFiles(d *docket, img *Image) {
 		files = img.Setuid
 	}
 	d.byWriter(img, files, func(w writer, files []survey.File) {
+		if !w.base && d.told(w) {
+			return
+		}
 		mend := "Take the bits off in this step (chmod u-s,g-s), or leave the package out."
 		if w.base {
 			mend = "Take the bits off in a step (chmod u-s,g-s), build on a base without them, or start containers with no-new-privileges."
@@ -188,6 +214,9 @@ func cachesLeft(d *docket, img *Image) {
 
 func openFiles(d *docket, img *Image) {
 	d.byWriter(img, d.notAllowed(img.Writable), func(w writer, files []survey.File) {
+		if !w.base && d.told(w) {
+			return
+		}
 		d.found(w.addr, w.at, "Everybody may write", "%s leaves %s open to every user: %s. Give them to the user that writes there, and take the bit off (chmod o-w).",
 			w.name(), count(len(files), "path"), firstOf(files, withMode))
 	})

@@ -106,10 +106,10 @@ func Take(platform string, c Config, root Root) (Facts, error) {
 	var leftovers gathering
 	for file := range root.Files() {
 		f.Count++
-		if privileged(file) {
+		if file.Privileged() {
 			f.Setuid = add(f.Setuid, file)
 		}
-		if open(file) {
+		if file.Open() {
 			f.Writable = add(f.Writable, file)
 		}
 		leftovers.look(c, file)
@@ -130,16 +130,16 @@ func add(list []File, f File) []File {
 	return append(list, f)
 }
 
-// privileged reports whether starting a file gives the rights of its owner or
+// Privileged reports whether starting a file gives the rights of its owner or
 // group. Without the x bit the bit means nothing, or, of a group, locking; on
 // a folder, that new files get its group.
-func privileged(f File) bool {
+func (f File) Privileged() bool {
 	return f.Kind == Regular && (f.Mode&04000 != 0 && f.Mode&0111 != 0 || f.Mode&02010 == 02010)
 }
 
-// open reports whether everybody may write. In a folder with the sticky bit,
+// Open reports whether everybody may write. In a folder with the sticky bit,
 // such as /tmp, nobody can touch what belongs to others; the modes of links
 // and devices say nothing about what is behind them.
-func open(f File) bool {
+func (f File) Open() bool {
 	return f.Mode&0002 != 0 && (f.Kind == Regular || f.Kind == Folder && f.Mode&01000 == 0)
 }
