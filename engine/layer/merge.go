@@ -116,11 +116,10 @@ func (t *Tree) addParents(entries []Entry, changes []change) ([]Entry, []change,
 		return nil, nil, err
 	}
 	var missing []Entry
-	var deleted, stated []string // stated: the chain of directories down to the last change
+	var gone deletions
+	var stated []string // the chain of directories down to the last change
 	for _, c := range changes {
-		if c.delAll || c.delBelow {
-			deleted = append(deleted, c.path)
-		}
+		gone.add(c.path, c.delAll, c.delBelow)
 		if c.entry < 0 {
 			continue
 		}
@@ -133,7 +132,7 @@ func (t *Tree) addParents(entries []Entry, changes []change) ([]Entry, []change,
 				if slices.Contains(stated, dir) {
 					continue
 				}
-				if !t.keepsDir(dir, deleted) {
+				if !t.keepsDir(dir, gone) {
 					missing = append(missing, Entry{Path: dir, Type: Dir, Mode: 0o755})
 				}
 				stated = append(stated, dir)
@@ -163,15 +162,63 @@ func ancestors(dir string) []string {
 	return out
 }
 
+// deletions are the paths that a layer deletes with all below them, and the
+// directories that it only empties.
+type deletions struct{ all, below []string }
+
+func (d *deletions) add(path string, all, below bool) {
+	if all {
+		d.all = append(d.all, path)
+	}
+	if below {
+		d.below = append(d.below, path)
+	}
+}
+
 // keepsDir reports whether a directory of the tree outlives the deletions.
-func (t *Tree) keepsDir(dir string, deleted []string) bool {
-	for _, d := range deleted {
+func (t *Tree) keepsDir(dir string, gone deletions) bool {
+	for _, d := range gone.all {
 		if d == dir || under(dir, d) {
+			return false
+		}
+	}
+	for _, d := range gone.below {
+		if under(dir, d) {
 			return false
 		}
 	}
 	e, ok := t.Lookup(dir)
 	return ok && e.Type == Dir
+}
+
+// Unstated gives the directories of the tree in which a layer has something
+// without stating them, as far as they are not plain 0755 0:0: who unpacks the
+// layer alone has to be told of them ([UnpackOptions]). Layers of ours state
+// every parent.
+func (t *Tree) Unstated(toc *TOC) Shape {
+	var gone deletions
+	done := map[string]bool{} // stated or seen
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		gone.add(e.Path, e.Type == Whiteout, e.Type == Opaque)
+		done[e.Path] = done[e.Path] || e.Type == Dir
+	}
+	var s Shape
+	for i := range toc.Entries {
+		e := &toc.Entries[i]
+		dir := e.Path
+		if e.Type != Opaque {
+			dir, _ = splitPath(dir)
+		}
+		for ; dir != "" && !done[dir]; dir, _ = splitPath(dir) {
+			done[dir] = true
+			if at, ok := t.Lookup(dir); ok && !at.plainDir() && t.keepsDir(dir, gone) {
+				s.entries = append(s.entries, at)
+			}
+		}
+	}
+	sortEntries(s.entries)
+	return s
 }
 
 // checkParents refuses a layer that puts something below what it states to

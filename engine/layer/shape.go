@@ -17,6 +17,11 @@ type Shape struct {
 	entries []Entry
 }
 
+// plainDir reports whether a directory is as a new one is.
+func (e *Entry) plainDir() bool {
+	return e.Type == Dir && e.Mode == 0o755 && e.UID == 0 && e.GID == 0 && len(e.Xattrs) == 0
+}
+
 // Shape gives the shape of a tree.
 func (t *Tree) Shape() Shape {
 	var s Shape
@@ -25,7 +30,7 @@ func (t *Tree) Shape() Shape {
 		e := t.at(i)
 		switch e.Type {
 		case Dir:
-			if e.Path != "" && (e.Mode != 0o755 || e.UID != 0 || e.GID != 0 || len(e.Xattrs) > 0) {
+			if e.Path != "" && !e.plainDir() {
 				s.entries = append(s.entries, *e)
 			}
 		case Symlink:

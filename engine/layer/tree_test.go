@@ -114,6 +114,46 @@ func TestMergeForeignLayers(t *testing.T) {
 	}
 }
 
+func TestOpaqueMarkLeavesItsDirectoryAsItIs(t *testing.T) {
+	t.Parallel()
+	tree, err := treeOf(t, `
+		d 1777 0 0 "s"
+		d 0700 5 5 "s/old"`).With(&TOC{Entries: []Entry{{Path: "s", Type: Opaque}, {Path: "s/old/new", Type: Fifo}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, lines(tree.entries()), `
+		d 1777 0 0 "s"
+		d 0755 0 0 "s/old"
+		p 0000 0 0 "s/old/new"`)
+}
+
+func TestUnstatedDirectories(t *testing.T) {
+	t.Parallel()
+	base := treeOf(t, `
+		d 0700 1 1 "gone"
+		d 0700 1 1 "gone/sub"
+		d 0750 7 7 "home"
+		d 0700 7 7 "home/app"
+		d 0700 1 1 "never"
+		d 0711 0 0 "opaque"
+		d 0700 0 0 "opaque/sub"
+		d 0755 0 0 "plain"
+		d 0711 0 0 "stated"
+		d 1777 0 0 "tmp"
+		l 0777 0 0 "to" "tmp"`)
+	got := base.Unstated(&TOC{Entries: []Entry{
+		{Path: "tmp/x", Type: File}, {Path: "home/app/y", Type: Whiteout}, {Path: "plain/z", Type: Fifo}, {Path: "to/x", Type: Fifo},
+		{Path: "stated/x", Type: Fifo}, {Path: "stated", Type: Dir}, {Path: "gone", Type: Whiteout}, {Path: "gone/sub/x", Type: Fifo},
+		{Path: "opaque", Type: Opaque}, {Path: "opaque/sub/x", Type: Fifo}, {Path: "new/x", Type: Fifo},
+	}})
+	equal(t, strings.Join(got.Lines(), "\n")+"\n", `
+		d 0750 7 7 "home"
+		d 0700 7 7 "home/app"
+		d 0711 0 0 "opaque"
+		d 1777 0 0 "tmp"`)
+}
+
 // A merge is the same as applying the deletions one after the other, naively.
 func TestMergeAgainstNaive(t *testing.T) {
 	t.Parallel()

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/specbuild/specbuild/engine"
@@ -32,6 +34,10 @@ type layerRef struct {
 type baseLayer struct {
 	ref  string
 	blob engine.Blob
+
+	placed  sync.Once   // of the lowest layer: parents of all of them are known
+	failed  error       // why not
+	parents layer.Shape // directories of the layers below that this one leaves out
 }
 
 var _ engine.Layer = (*layerRef)(nil)
@@ -288,6 +294,12 @@ func (l *layerRef) dir(ctx context.Context) (string, error) {
 		}
 		name += "+" + which
 		opts.MTimes = l.times(toc)
+	}
+	if l.base != nil {
+		if lines := l.base.parents.Lines(); len(lines) > 0 {
+			name += "+parents " + digestOf([]byte(strings.Join(lines, "\n")))
+			opts.Below = l.base.parents
+		}
 	}
 	return l.e.o.Store.Snapshot(ctx, l.e.snapKind(), name, func(dir string) error {
 		r, err := l.Tar(ctx)

@@ -18,6 +18,9 @@ const maxLowers = 400
 // the lowest layers become one directory, which is kept for all chains that
 // begin alike; the image keeps its layers.
 func (b *build) lowers(ctx context.Context, chain []*layerRef) ([]string, error) {
+	if err := placeBase(ctx, chain); err != nil {
+		return nil, err
+	}
 	var dirs []string
 	if over := len(chain) - maxLowers; over > 0 {
 		// In steps of many, so that a chain that grows by one layer finds
@@ -37,6 +40,40 @@ func (b *build) lowers(ctx context.Context, chain []*layerRef) ([]string, error)
 		return err
 	})
 	return append(dirs, upper...), err
+}
+
+// placeBase finds out, once for a base, which directories its layers leave out:
+// other tools write a layer of /tmp/x without /tmp, and unpacked alone /tmp
+// would have lost its sticky bit for every step, and for the image.
+func placeBase(ctx context.Context, chain []*layerRef) error {
+	n := 0
+	for n < len(chain) && chain[n].base != nil {
+		n++
+	}
+	if n < 2 {
+		return nil // nothing is below
+	}
+	first := chain[0].base
+	first.placed.Do(func() { first.failed = placeLayers(ctx, chain[:n]) })
+	return first.failed
+}
+
+func placeLayers(ctx context.Context, base []*layerRef) error {
+	tree, err := layer.Merge()
+	if err != nil {
+		return err
+	}
+	for _, l := range base {
+		toc, err := l.toc(ctx)
+		if err != nil {
+			return err
+		}
+		l.base.parents = tree.Unstated(toc)
+		if tree, err = tree.With(toc); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flatten unpacks what a stack of layers shows into one directory.
