@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Partial opens the file that a download of this name grows in. It outlives
@@ -28,7 +29,9 @@ func (s *Store) Index() string { return s.path("index") }
 // Keep moves a directory of this process's TempDir to where it stays after the
 // process, for a person to look at, until the store is pruned.
 func (s *Store) Keep(dir string) (string, error) {
-	path := s.path("kept", filepath.Base(dir))
+	// TempDirs have small numbers, and every process begins with the first.
+	lease := s.lease.name[strings.LastIndexByte(s.lease.name, '.')+1:]
+	path := s.path("kept", lease+"-"+filepath.Base(dir))
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}

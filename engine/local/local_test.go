@@ -359,3 +359,21 @@ func TestAMissingSecretIsNoMiss(t *testing.T) {
 		t.Errorf("it was made again: %q", rec.made())
 	}
 }
+
+func TestTwoFailedStepsAreKept(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for i := range 3 { // the second and third find the same in the cache
+		store, err := cache.Open(cache.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := newEngine(t, func(o *Options) { o.Store, o.KeepFailed = store, true })
+		_, err = e.Run(t.Context(), withShell(t).run("/bin/sh", "-c", "exit 3").image(), func(engine.Event) {})
+		var se *engine.StepError
+		if !asStep(err, &se) || se.Kept == "" {
+			t.Errorf("%d: %v, kept %q", i, err, se.Kept)
+		}
+		store.Close()
+	}
+}
