@@ -3,6 +3,7 @@ package local
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -216,10 +217,15 @@ func (e *Engine) extract(ctx context.Context, l *layerRef, want map[string]bool)
 			return err
 		}
 		defer w.Abort()
-		if _, err := io.Copy(w, r); err != nil {
-			return err
+		_, err = io.Copy(w, r)
+		if err == nil {
+			_, _, err = w.Commit()
 		}
-		if _, _, err := w.Commit(); err != nil {
+		var other *cache.MismatchError
+		if errors.As(err, &other) {
+			return nil // a tar that was appended to holds a path twice, and the last one counts
+		}
+		if err != nil {
 			return fmt.Errorf("reading %s of layer %s: %w", f.Path, l.diffID, err)
 		}
 		delete(want, f.Digest)

@@ -78,3 +78,26 @@ func TestStepsSeeTheParentsThatAForeignLayerLeavesOut(t *testing.T) {
 		t.Errorf("/tmp of the image has the mode %o, wanted 1777", e.Mode)
 	}
 }
+
+// Tars that were appended to hold a path twice, and the last one counts; GNU
+// tar has a type of its own for files with holes.
+func TestFilesAreTakenOutOfForeignTars(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	ref, digest := r.pushWith(t, fromScratch().file("/x", "X", "").image(), "base/os:1", newForeign(t,
+		tar.Header{Name: "./a", Mode: 0o644, Uname: "first, and longer"},
+		tar.Header{Name: "cont", Typeflag: tar.TypeCont, Mode: 0o644, Uname: "contiguous"},
+		tar.Header{Name: "b", Mode: 0o644, Uname: "1"},
+		tar.Header{Name: "a", Mode: 0o644, Uname: "second"},
+		tar.Header{Name: "b", Mode: 0o644, Uname: "2"}))
+	g := fromScratch()
+	base := g.Add(&dag.Base{Digest: digest, Platform: native}, nil, dag.Meta{Ref: ref, Platform: native})
+	g.step(&dag.Copy{Sources: []string{"/a", "/b", "/cont"}, To: "/"}, "copy", base)
+	e := newEngine(t)
+	res, _ := mustRun(t, e, g.image())
+	for path, want := range map[string]string{"a": "second", "b": "2", "cont": "contiguous"} {
+		if got := contentOf(t, e, res, path); got != want {
+			t.Errorf("%s is %q, wanted %q", path, got, want)
+		}
+	}
+}

@@ -53,10 +53,13 @@ func contents(r io.Reader, toc *layer.TOC, visit func(layer.Entry, io.Reader) er
 		if err != nil {
 			return fmt.Errorf("reading a layer: %w", err)
 		}
-		if h.Typeflag != tar.TypeReg {
+		switch h.Typeflag { // those that a table of contents has as files
+		case tar.TypeReg, tar.TypeCont, tar.TypeGNUSparse:
+		default:
 			continue
 		}
-		if e, ok := entries[path.Clean("/" + h.Name)[1:]]; ok {
+		// Of a path that comes twice the last counts: mostly another size tells.
+		if e, ok := entries[path.Clean("/" + h.Name)[1:]]; ok && e.Size == h.Size {
 			if err := visit(e, tr); err != nil {
 				return err
 			}
