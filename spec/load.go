@@ -24,8 +24,10 @@ import (
 // not depend on a platform. Every body is evaluated once with the target not
 // known, so that its mistakes are found whatever is built later.
 //
-// The Spec is nil if nothing could be read; after errors it holds what was
-// right and must not be planned. The diagnostics are sorted.
+// The Spec is nil if nothing could be read. Where a file does not parse it has
+// no more than Files, for the lines that messages show, and Folders is nil;
+// after other errors it holds what was right. Neither may be planned. The
+// diagnostics are sorted.
 func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
 	s := newShared()
 	ld := &loader{
@@ -34,7 +36,10 @@ func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
 	}
 	ld.eval = &bodies{shared: s, reported: ld.said}
 	if !ld.read() {
-		return nil, inItsSyntax(ld.diags.Sorted())
+		if len(ld.spec.Files) == 0 {
+			return nil, inItsSyntax(ld.diags.Sorted())
+		}
+		return &Spec{Root: ld.spec.Root, Build: ld.spec.Build, Files: ld.spec.Files}, inItsSyntax(ld.diags.Sorted())
 	}
 	ld.evaluate()
 	return ld.spec, inItsSyntax(ld.diags.Sorted())

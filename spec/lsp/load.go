@@ -258,7 +258,7 @@ func (s *server) finish(r *loaded) {
 		return
 	}
 	f.fetched = r.fetched
-	if r.spec != nil {
+	if r.spec != nil && r.spec.Folders != nil { // what does not parse is answered by what did
 		f.spec, f.reads = r.spec, nil
 		for name := range r.spec.Files {
 			if path, ours := f.path(name); ours {
