@@ -64,6 +64,10 @@ func reword(d *diag.Diagnostic) {
 		d.Summary = "Attribute or block expected"
 	case d.Summary == "Invalid multi-line string":
 		d.Detail = "A quoted string ends on its own line. For several lines use a heredoc, \"<<-EOT\" to \"EOT\", or write \\n."
+	case d.Summary == "Missing newline after argument":
+		d.Detail += " If this belongs to a text, the text is written in quotes."
+	case d.Summary == "Invalid single-argument block definition":
+		d.Detail = "A block on one line holds one attribute. Write each on a line of its own."
 	case d.Summary == "Attribute redefined":
 		d.Summary = "Attribute set twice"
 	case d.Summary == "Unsupported argument":
@@ -122,6 +126,12 @@ func parseDiagnostics(diags hcl.Diagnostics, src []byte, lex lexer) diag.List {
 	if len(diags) == 0 {
 		return nil
 	}
+	if at, ok := dockerfile(src, diags[0].Subject); ok {
+		return diag.List{{
+			Severity: diag.Error, Summary: "Not a spec", Range: at,
+			Detail: "This is a Dockerfile. `specbuild import` writes a spec from one, beside it.",
+		}}
+	}
 	l := Diagnostics(diags).Sorted()
 	tokens, _ := lex(src, l[0].Range.File, hcl.InitialPos)
 	lines, openers := make(map[int]bool), make(map[int]bool)
@@ -152,6 +162,26 @@ func parseDiagnostics(diags hcl.Diagnostics, src []byte, lex lexer) diag.List {
 		kept = append(kept, d)
 	}
 	return kept
+}
+
+// dockerfile finds the first instruction of a text that is a Dockerfile: it
+// would be a mistake a line. No block of a spec is written so.
+func dockerfile(src []byte, subject *hcl.Range) (diag.Range, bool) {
+	if subject == nil {
+		return diag.Range{}, false
+	}
+	at := hcl.Pos{Line: 1, Column: 1}
+	for line := range bytes.Lines(src) {
+		text := bytes.TrimSpace(line)
+		if len(text) > 0 && text[0] != '#' {
+			word, rest, _ := bytes.Cut(text, []byte(" "))
+			end := hcl.Pos{Line: at.Line, Column: 1 + len(text), Byte: at.Byte + len(text)}
+			from := (string(word) == "FROM" || string(word) == "ARG") && len(rest) > 0 && !bytes.ContainsAny(rest, "{\"")
+			return Range(hcl.Range{Filename: subject.Filename, Start: at, End: end}), from
+		}
+		at.Line, at.Byte = at.Line+1, at.Byte+len(line)
+	}
+	return diag.Range{}, false
 }
 
 // atOpener moves a mistake that swallowed the end of its line (`${A#x}` is a
