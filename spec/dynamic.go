@@ -179,7 +179,7 @@ func (d *decoder) label(name string, kind labelKind, labels []label, header diag
 func (d *decoder) labelText(name string, kind labelKind, l label) bool {
 	switch {
 	case kind == nameLabel && eval.CheckName(l.text) != nil:
-		d.diags.Errorf(l.at, "Invalid name", "%q cannot name a %q block: names begin with a small letter and go on with small letters, digits, _ and -.", l.text, name)
+		d.diags.Errorf(l.at, "Invalid name", "%q cannot name %s: names begin with a small letter and go on with small letters, digits, _ and -.", l.text, "a"+article(name)[1:])
 	case kind == accountLabel && !accountPattern().MatchString(l.text):
 		d.diags.Errorf(l.at, "Invalid name", "%q cannot name a %s: such names begin with a small letter or _, go on with small letters, digits, _ and -, and have at most 32 characters.", l.text, name)
 	case kind == textLabel && l.text == "":

@@ -29,7 +29,7 @@ var (
 		return d, err
 	})
 	size  = formOf("a size", eval.ParseSize)
-	mode  = formOf("four octal digits", eval.ParseMode)
+	mode  = formOf("four octal digits", parseMode)
 	words = formOf("a text", func(s string) (string, error) {
 		if strings.TrimSpace(s) == "" {
 			return "", errors.New("the text is empty")

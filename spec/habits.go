@@ -123,6 +123,10 @@ func (d *decoder) unknownName(at diag.Range, summary, in, what, name string, nam
 		d.diags.Errorf(at, summary, "%s has no %s %q. Did you mean %q?", where, what, name, meant)
 		return
 	}
+	if home := home(name); what == "block" && home != "" {
+		d.diags.Errorf(at, summary, "%s has no block %q. It stands in %s.", where, name, home)
+		return
+	}
 	if line, ok := habits[name]; ok {
 		d.diags.Errorf(at, summary, "%s has no %s %q. %s", where, what, name, line)
 		return
@@ -132,6 +136,31 @@ func (d *decoder) unknownName(at diag.Range, summary, in, what, name string, nam
 		return
 	}
 	d.diags.Errorf(at, summary, "%s has no %s %q. It may have %s.", where, what, name, choices(names))
+}
+
+// home is where a block stands, for who writes it somewhere else. The tables
+// know it too, but those of blocks cannot ask for one another's: a test holds
+// this against them.
+func home(block string) string {
+	switch block {
+	case "copy", "run", "packages", "file", "directory", "symlink", "user", "group":
+		return "a `stage` or an `image`, as a step"
+	case "test", "budget", "healthcheck":
+		return "an `image`"
+	case "mount", "resources":
+		return "a `run`"
+	case "expect":
+		return "a `test`"
+	case "git", "http":
+		return "a `context`"
+	case "validation":
+		return "a `variable`"
+	case "source":
+		return "a `repository`"
+	case "workspace":
+		return "specbuild.hcl"
+	}
+	return ""
 }
 
 // fixName replaces a misspelt name, but not a quoted one.

@@ -119,7 +119,7 @@ func checkText(s string) error {
 	case strings.ContainsAny(s, "\x00\n"):
 		return fmt.Errorf("%q holds a character that a path cannot", s)
 	case slices.Contains(strings.Split(s, "/"), ".."):
-		return fmt.Errorf("%q has \"..\" in it; write the path that is meant", s)
+		return fmt.Errorf("%q has \"..\" in it; write the path that is meant, from the root of what it is in", s)
 	}
 	return nil
 }

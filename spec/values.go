@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"sort"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -112,6 +113,9 @@ func listOf[V any](name string, one valueType[V], finish func(d *decoder, in inp
 	return valueType[[]V]{name: name, form: grammar.Value{Type: grammar.List, Elem: &one.form}, typ: cty.DynamicPseudoType, from: func(d *decoder, in input) ([]V, bool) {
 		if !isSequence(in.v.Type()) {
 			d.invalid(in.at(), "%s is %s, not %s.", in.name, name, eval.Describe(in.v))
+			if one.takes(d, in) {
+				d.listOfOne(in)
+			}
 			return nil, false
 		}
 		out, ok := make([]V, 0, in.v.LengthInt()), true
@@ -134,6 +138,30 @@ func listOf[V any](name string, one valueType[V], finish func(d *decoder, in inp
 		}
 		return out, ok
 	}}
+}
+
+// takes reports whether a value has the type's form, and says nothing of it.
+func (vt valueType[V]) takes(d *decoder, in input) bool {
+	quiet, unheard := *d, diag.List{}
+	quiet.diags = &unheard
+	if !in.v.Type().IsPrimitiveType() {
+		return false
+	}
+	_, ok := vt.from(&quiet, in)
+	return ok
+}
+
+// listOfOne adds to the last diagnostic how a single value is written as a
+// list.
+func (d *decoder) listOfOne(in input) {
+	src, at := in.source(d), in.at()
+	last := &(*d.diags)[len(*d.diags)-1]
+	if at.Start.Byte > at.End.Byte || at.End.Byte > len(src) || at.Start.Line != at.End.Line {
+		return
+	}
+	list := "[" + string(src[at.Start.Byte:at.End.Byte]) + "]"
+	last.Detail = strings.TrimSuffix(last.Detail, ".") + "; write " + list + "."
+	last.Fix = &diag.Fix{Range: at, Replacement: list}
 }
 
 // oneOrList takes a single value for a list of one.
@@ -256,7 +284,8 @@ func reference(kinds ...Kind) valueType[Addr] {
 			detail := "%s takes a reference, %s, not %s."
 			switch {
 			case in.v.Type() == cty.String:
-				detail += " References are written without quotes."
+				d.notReference(in, allowed, kinds)
+				return Addr{}, false
 			case in.v.Type().IsObjectType() && eval.ContainsRef(in.v):
 				detail += " What has for_each is named with a key: stage.build[\"eu\"]; what a module gives, with its kind: module.x.image.y."
 			}

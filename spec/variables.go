@@ -177,6 +177,9 @@ func (v *variable) constraint(d *decoder) (constraint, bool) {
 		if diags[0].Subject != nil {
 			at = syntax.Range(*diags[0].Subject)
 		}
+		if text, isText := v.typ.Expr.(*hclsyntax.TemplateExpr); isText && text.IsStringLiteral() {
+			detail = "A type is written without quotes."
+		}
 		d.diags.Errorf(at, "Invalid type", "%s Types are string, number, bool, any, list(…), set(…), map(…), tuple([…]) and object({…}), and context, filesystem, secret and repository for references.", detail)
 		return constraint{}, false
 	}

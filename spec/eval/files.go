@@ -109,7 +109,7 @@ func Resolve(dir, name string) (string, error) {
 		p = path.Join(dir, name)
 	}
 	if p == ".." || strings.HasPrefix(p, "../") {
-		return "", fmt.Errorf("%q leads out of the workspace", name)
+		return "", fmt.Errorf("%q leads out of the workspace, which begins at the folder of specbuild.hcl, or without one at this spec's: put that file, even an empty one, into the folder that holds both", name)
 	}
 	return p, nil
 }

@@ -223,6 +223,14 @@ func unknownFunction(d *hcl.Diagnostic, out *diag.Diagnostic) {
 		return
 	}
 	out.Detail = fmt.Sprintf("There is no function %s().%s", call.Name, DidYouMean(call.Name, names))
+	switch call.Name {
+	case "env", "getenv":
+		out.Detail += " The environment is not read: declare a variable, which SPECBUILD_VAR_name sets."
+		return
+	case "timestamp", "plantimestamp", "formatdate", "timeadd", "uuid":
+		out.Detail += " All functions are pure: what is new each time is given as a variable, and does not belong into what is built but into `stamp`."
+		return
+	}
 	if meant, ok := Closest(call.Name, names); ok {
 		out.Fix = &diag.Fix{Range: syntax.Range(call.NameRange), Replacement: meant}
 	}

@@ -44,7 +44,7 @@ stage "attributes" {
   }
   ARG {}                # want: Unknown block | `variable` block
   cpoy {}               # want: Unknown block | Did you mean "copy"?
-  healthcheck {}        # want: Unknown block | It may have "copy"
+  healthcheck {}        # want: Unknown block | It stands in an `image`
 }
 
 image "steps" {
