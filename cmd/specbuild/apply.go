@@ -126,7 +126,8 @@ func (c *cli) applyCompiled(ctx context.Context, f *applyFlags, w *world, comp *
 	if len(comp.locked) > 0 {
 		p.Event(engine.Event{Kind: engine.Note, Time: time.Now(), Text: describeChanges(comp.locked)})
 	}
-	results, err := w.engine(f.engineFlags).Run(ctx, comp.graph, p.Event)
+	pub := &publisher{world: w, outputs: outs, push: f.push, attest: f.attest, graph: comp.graph, created: sourceDateEpoch(), printer: p}
+	results, err := w.engineFor(f.engineFlags, pub.forms()).Run(ctx, comp.graph, p.Event)
 	if err != nil {
 		p.Close()
 		return withSpec(err, comp)
@@ -139,7 +140,6 @@ func (c *cli) applyCompiled(ctx context.Context, f *applyFlags, w *world, comp *
 		p.Close()
 		return errors.Join(err, c.report(late, comp.spec))
 	}
-	pub := &publisher{world: w, outputs: outs, push: f.push, attest: f.attest, graph: comp.graph, created: sourceDateEpoch(), printer: p}
 	done, err := pub.publish(ctx, results)
 	p.Close()
 	if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/specbuild/specbuild/engine/attest"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/progress"
 	"github.com/specbuild/specbuild/lower/dag"
 )
@@ -47,6 +48,14 @@ type publisher struct {
 	created time.Time
 	printer progress.Printer
 	names   map[string]string // of images in layouts, by address
+}
+
+// forms are those in which layers will be asked for: an image's digest is that
+// of its compressed layers, wherever it goes; a folder and a bill of materials
+// are made of tars.
+func (p *publisher) forms() local.Forms {
+	folder := func(o output) bool { return o.kind == "dir" }
+	return local.Forms{Compressed: true, Tar: p.attests() || slices.ContainsFunc(p.outputs, folder)}
 }
 
 // published is an image as it was written: also apply's JSON.

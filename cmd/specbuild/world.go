@@ -93,10 +93,13 @@ func (w *world) close() {
 
 func (w *world) canRun(platform string) error { return w.machine.canRun(platform) }
 
-func (w *world) engine(f engineFlags) *local.Engine {
+func (w *world) engine(f engineFlags) *local.Engine { return w.engineFor(f, local.Forms{}) }
+
+// engineFor is an engine for images whose layers will be asked for in some forms.
+func (w *world) engineFor(f engineFlags, images local.Forms) *local.Engine {
 	return local.New(local.Options{
 		Store: w.store, Registry: w.registry, Fetch: w.fetch, Git: w.git, Network: w.network, Sandbox: w.machine.runner, Machine: w.machine.local(),
-		Compressor: layer.Compressor{Kind: f.compression}, Contexts: w.contexts,
+		Compressor: layer.Compressor{Kind: f.compression}, Images: images, Contexts: w.contexts,
 		Parallel: f.parallel, KeepFailed: f.keepFailed, NoCache: f.noCache,
 	})
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/zstd"
@@ -40,6 +41,9 @@ type Compressor struct {
 	Cache   ChunkCache // nil for none
 	Workers int        // chunks at once; 0 for one a core
 }
+
+// Compressors are all kinds there are, without a cache.
+func Compressors() []Compressor { return []Compressor{{Kind: "gzip"}, {Kind: "zstd"}, {Kind: "none"}} }
 
 // ID names everything that the blob's bytes depend on beside the tar. The
 // key of a blob is (DiffID, ID).
@@ -148,6 +152,7 @@ type BlobWriter struct {
 	digest  string
 	size    int64
 	failure error
+	broken  atomic.Bool // failure is set, or will be at once
 }
 
 // job is a chunk on its way.
@@ -207,8 +212,12 @@ func (c Compressor) Compress(out io.Writer, tar io.Reader) (digest string, size 
 // is copied into the next chunk.
 const readSize = 128 << 10
 
-// Write takes the next bytes of the tar.
+// Write takes the next bytes of the tar. It fails, and the blob is closed, once
+// the blob could not be written.
 func (b *BlobWriter) Write(p []byte) (int, error) {
+	if b.broken.Load() {
+		return 0, b.Close()
+	}
 	for part := range slices.Chunk(p, readSize) {
 		b.room(len(part))
 		b.chunk = append(b.chunk, part...)
@@ -220,6 +229,9 @@ func (b *BlobWriter) Write(p []byte) (int, error) {
 // ReadFrom takes the tar up to its end, without a buffer between.
 func (b *BlobWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	for {
+		if b.broken.Load() {
+			return n, b.Close()
+		}
 		b.room(readSize)
 		at := len(b.chunk)
 		k, err := r.Read(b.chunk[at : at+readSize])
@@ -332,6 +344,7 @@ func (b *BlobWriter) assemble() {
 		b.size += int64(len(p))
 		if _, err := b.out.Write(p); err != nil {
 			b.failure = fmt.Errorf("write blob: %w", err)
+			b.broken.Store(true)
 		}
 	}
 	write(b.codec.header)

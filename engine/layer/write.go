@@ -57,6 +57,9 @@ func Write(w io.Writer, items []Item) (Written, error) {
 	sink := newHashSink(w)
 	out, err := writeItems(sink, items)
 	sum, sinkErr := sink.close()
+	if errors.Is(err, errStopped) {
+		err = nil // sinkErr says why
+	}
 	if err = errors.Join(err, sinkErr); err != nil {
 		return Written{}, fmt.Errorf("write layer: %w", err)
 	}
@@ -228,11 +231,15 @@ type hashSink struct {
 	block []byte // being collected
 	full  chan []byte
 	free  chan []byte
+	stop  chan struct{} // closed when nothing can be passed on any more
 	done  chan error
 }
 
 func newHashSink(w io.Writer) *hashSink {
-	s := &hashSink{w: w, sum: sha256.New(), full: make(chan []byte, 3), free: make(chan []byte, 4), done: make(chan error, 1)}
+	s := &hashSink{
+		w: w, sum: sha256.New(), full: make(chan []byte, 3), free: make(chan []byte, 4),
+		stop: make(chan struct{}), done: make(chan error, 1),
+	}
 	go s.run()
 	return s
 }
@@ -241,9 +248,11 @@ func newHashSink(w io.Writer) *hashSink {
 func (s *hashSink) run() {
 	var err error
 	for block := range s.full {
-		s.sum.Write(block)
 		if err == nil {
-			_, err = s.w.Write(block)
+			s.sum.Write(block)
+			if _, err = s.w.Write(block); err != nil {
+				close(s.stop)
+			}
 		}
 		select {
 		case s.free <- block:
@@ -268,6 +277,11 @@ func (s *hashSink) Write(p []byte) (int, error) {
 		s.block = append(s.block, p[:n]...)
 		p = p[n:]
 		if len(s.block) == blockSize {
+			select {
+			case <-s.stop:
+				return 0, errStopped
+			default:
+			}
 			s.full <- s.block
 			s.block = nil
 		}
@@ -275,6 +289,9 @@ func (s *hashSink) Write(p []byte) (int, error) {
 	s.size += int64(total)
 	return total, nil
 }
+
+// errStopped ends the writing of a layer; close says what stopped it.
+var errStopped = errors.New("the layer cannot be written")
 
 func (s *hashSink) close() (digest string, err error) {
 	if len(s.block) > 0 {

@@ -187,6 +187,35 @@ func TestWriteReportsSink(t *testing.T) {
 	}
 }
 
+// A disk that is full after 1 MB is not told so for all of 4 GB.
+func TestWriteStopsWhereItsSinkBreaks(t *testing.T) {
+	t.Parallel()
+	blob, err := Compressor{Kind: "none", Workers: 1}.NewWriter(&brokenWriter{after: 600})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer blob.Close()
+	for what, sink := range map[string]io.Writer{"a file": &brokenWriter{after: 600}, "a blob": blob} {
+		const large = 1 << 30
+		zeros := &countedZeros{}
+		_, err := Write(sink, []Item{{
+			Entry: Entry{Path: "large", Type: File, Mode: 0o644, Size: large},
+			Open:  func() (io.ReadCloser, error) { return io.NopCloser(io.LimitReader(zeros, large)), nil },
+		}})
+		if !errors.Is(err, errBroken) || zeros.n > large/4 {
+			t.Errorf("%s: got %v after %d bytes", what, err, zeros.n)
+		}
+	}
+}
+
+type countedZeros struct{ n int64 }
+
+func (z *countedZeros) Read(p []byte) (int, error) {
+	clear(p)
+	z.n += int64(len(p))
+	return len(p), nil
+}
+
 // manyFiles gives n files whose contents all differ, and compress a little.
 func manyFiles(n, size int) []Item {
 	items := []Item{{Entry: Entry{Path: "d", Type: Dir, Mode: 0o755}}}

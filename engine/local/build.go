@@ -40,6 +40,7 @@ type state struct {
 	def cache.DefID
 
 	above    []*state    // whose input it is
+	shipped  bool        // its layer is part of an image that was asked for
 	expected atomic.Bool // it was told to the sandbox
 
 	once   sync.Once
@@ -80,6 +81,9 @@ func newBuild(e *Engine, g *dag.Graph, events func(engine.Event), fail context.C
 			b.several = b.several || platform != "" && n.Meta.Platform != platform
 			platform = n.Meta.Platform
 		}
+	}
+	for _, out := range g.Outputs {
+		b.ship(out.Images)
 	}
 	return b
 }

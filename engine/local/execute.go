@@ -192,6 +192,9 @@ func (e *Engine) rootFiles(tree *layer.Tree, chain []*layerRef) fileSource {
 // extract stores the wanted contents that a layer holds as blobs, and takes
 // them off the list.
 func (e *Engine) extract(ctx context.Context, l *layerRef, want map[string]bool) error {
+	if err := l.keep(want); err != nil {
+		return err
+	}
 	toc, err := l.toc(ctx)
 	if err != nil {
 		return err

@@ -34,7 +34,7 @@ func (b *build) files(ctx context.Context, s *state, op *dag.Files) (executor, e
 	if err := addItems(k, items); err != nil {
 		return executor{}, err
 	}
-	return action(k, func(ctx context.Context) (result, error) { return b.provenSeal(ctx, items, true) }), nil
+	return action(k, func(ctx context.Context) (result, error) { return b.provenAs(ctx, items, b.forms(s)) }), nil
 }
 
 // groups yields stretches of steps of one kind: entries, or accounts.

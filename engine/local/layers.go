@@ -28,6 +28,7 @@ type layerRef struct {
 	base   *baseLayer
 	sel    *source.Selection // a copy of local files, whose times steps must see; else nil
 	when   time.Time         // the time of all files, of a copy from a commit
+	items  []layer.Item      // of a layer that was just made of what does not change; nil otherwise
 }
 
 // baseLayer is where a base's layer comes from.
@@ -59,7 +60,7 @@ func (l *layerRef) available() bool {
 	if l.base != nil || l.e.o.Store.HasBlob(l.diffID, l.size) {
 		return true
 	}
-	if r, ok := l.e.o.Store.Ref(l.diffID, l.e.o.Compressor.ID()); ok && l.e.o.Store.HasBlob(r.Digest, r.Size) {
+	if _, ok := l.packed(); ok {
 		return true
 	}
 	_, ok := l.e.o.Store.FindSnapshot(l.e.snapKind(), l.diffID)
@@ -83,7 +84,7 @@ func (l *layerRef) Blob(ctx context.Context) (engine.Blob, error) {
 	if b, ok := l.compressed(id); ok {
 		return b, nil
 	}
-	return l.compress(ctx, id)
+	return l.compress(ctx)
 }
 
 func (l *layerRef) compressed(id string) (engine.Blob, bool) {
@@ -94,29 +95,32 @@ func (l *layerRef) compressed(id string) (engine.Blob, bool) {
 	return engine.Blob{MediaType: r.MediaType, Digest: r.Digest, Size: r.Size}, true
 }
 
-func (l *layerRef) compress(ctx context.Context, id string) (engine.Blob, error) {
+// packed is the layer as any compressor of ours has left it: another may be
+// asked for today.
+func (l *layerRef) packed() (engine.Blob, bool) {
+	for _, c := range append([]layer.Compressor{l.e.o.Compressor}, layer.Compressors()...) {
+		if b, ok := l.compressed(c.ID()); ok {
+			return b, true
+		}
+	}
+	return engine.Blob{}, false
+}
+
+func (l *layerRef) compress(ctx context.Context) (engine.Blob, error) {
 	tar, err := l.Tar(ctx)
 	if err != nil {
 		return engine.Blob{}, err
 	}
 	defer tar.Close()
-	w, err := l.e.o.Store.CreateHashed()
+	p, err := l.e.pack()
 	if err != nil {
 		return engine.Blob{}, err
 	}
-	defer w.Abort()
-	digest, size, err := l.e.o.Compressor.Compress(w, &ctxReader{ctx, tar})
-	if err != nil {
+	defer p.abort()
+	if _, err := p.ReadFrom(&ctxReader{ctx, tar}); err != nil {
 		return engine.Blob{}, fmt.Errorf("compressing layer %s: %w", l.diffID, err)
 	}
-	if err := w.CommitAs(digest); err != nil {
-		return engine.Blob{}, err
-	}
-	r := cache.BlobRef{Compressor: id, MediaType: l.e.o.Compressor.MediaType(), Digest: digest, Size: size}
-	if err := l.e.o.Store.PutRef(l.diffID, r); err != nil {
-		return engine.Blob{}, err
-	}
-	return engine.Blob{MediaType: r.MediaType, Digest: digest, Size: size}, nil
+	return p.commit(l.diffID)
 }
 
 // Open gives the compressed bytes; a base's are streamed through from its
@@ -145,19 +149,21 @@ func (l *layerRef) Tar(ctx context.Context) (io.ReadCloser, error) {
 			return nil, err
 		}
 	}
-	if l.base == nil {
-		if dir, ok := l.e.o.Store.FindSnapshot(l.e.snapKind(), l.diffID); ok {
-			return l.fromSnapshot(ctx, dir)
-		}
-		if _, ok := l.compressed(l.e.o.Compressor.ID()); !ok {
-			return nil, fmt.Errorf("layer %s is gone from the cache while it was needed; run the command again", l.diffID)
-		}
+	if l.base != nil {
+		return decompressed(l.base.blob, func() (io.ReadCloser, error) { return l.Open(ctx) })
 	}
-	blob, err := l.Blob(ctx)
-	if err != nil {
-		return nil, err
+	if dir, ok := l.e.o.Store.FindSnapshot(l.e.snapKind(), l.diffID); ok {
+		return l.fromSnapshot(ctx, dir)
 	}
-	r, err := l.Open(ctx)
+	blob, ok := l.packed()
+	if !ok {
+		return nil, fmt.Errorf("layer %s is gone from the cache while it was needed; run the command again", l.diffID)
+	}
+	return decompressed(blob, func() (io.ReadCloser, error) { return l.e.o.Store.OpenBlob(blob.Digest) })
+}
+
+func decompressed(blob engine.Blob, open func() (io.ReadCloser, error)) (io.ReadCloser, error) {
+	r, err := open()
 	if err != nil {
 		return nil, err
 	}
@@ -324,42 +330,6 @@ func (l *layerRef) notAsClaimed(got string) error {
 	}
 	return fmt.Errorf("layer %s of %s is not what its configuration says: its content is %s, claimed is %s",
 		l.base.blob.Digest, l.base.ref, got, l.diffID)
-}
-
-// seal writes items as a layer of ours: its tar into the store, unless keep
-// says that a snapshot will hold it, its table of contents beside it. No items
-// are no layer.
-func (e *Engine) seal(items []layer.Item, tarNeeded bool) (result, error) {
-	if len(items) == 0 {
-		return result{}, nil
-	}
-	out := io.Discard
-	var blob *cache.BlobWriter
-	if tarNeeded {
-		var err error
-		if blob, err = e.o.Store.CreateHashed(); err != nil {
-			return result{}, err
-		}
-		defer blob.Abort()
-		out = blob
-	}
-	w, err := layer.Write(out, items)
-	if err != nil {
-		return result{}, err
-	}
-	if blob != nil {
-		if err := blob.CommitAs(w.DiffID); err != nil {
-			return result{}, err
-		}
-	}
-	toc, err := e.o.Store.PutTOC(w.DiffID, w.TOC.Encode())
-	if err != nil {
-		return result{}, err
-	}
-	return result{
-		own:   []*layerRef{{e: e, diffID: w.DiffID, size: w.Size}},
-		entry: cache.Entry{DiffID: w.DiffID, TarSize: w.Size, TOC: toc},
-	}, nil
 }
 
 // baseLayers reads a base's layers from its entry.

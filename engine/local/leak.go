@@ -179,10 +179,15 @@ func searchItem(m *leak.Matcher, it *layer.Item) error {
 
 // provenSeal is seal for what an image is made of: it is searched first.
 func (b *build) provenSeal(ctx context.Context, items []layer.Item, tarNeeded bool) (result, error) {
+	return b.provenAs(ctx, items, Forms{Tar: tarNeeded})
+}
+
+// provenAs is provenSeal in any forms.
+func (b *build) provenAs(ctx context.Context, items []layer.Item, f Forms) (result, error) {
 	if err := b.proven(ctx, items); err != nil {
 		return result{}, err
 	}
-	return b.seal(items, tarNeeded)
+	return b.sealAs(ctx, items, f)
 }
 
 // provenEntry searches what an entry of the cache remembers in words.

@@ -36,6 +36,7 @@ type Options struct {
 	Git        *git.Client    // brings commits; nil where all are in the store
 	Network    fetch.Network  // of steps that have one; not of Fetch, Git and Registry, which have theirs
 	Compressor layer.Compressor
+	Images     Forms        // in which the layers of finished images will be asked for, so that they are made so at once
 	Contexts   *source.View // what was seen of contexts when the graph was planned; nil looks anew for each graph
 	Parallel   int          // steps at once; 0 is the number of cores
 	KeepFailed bool         // leave a failed step's upper directory behind

@@ -58,7 +58,10 @@ func (b *build) packages(ctx context.Context, s *state, op *dag.Packages) (execu
 		if err != nil {
 			return result{}, err
 		}
-		r, err := b.provenSeal(ctx, got.Items, true)
+		r, err := b.provenAs(ctx, got.Items, b.forms(s))
+		for _, l := range r.own {
+			l.items = got.Items // of archives that have been verified, and stay what they are
+		}
 		r.entry.Output = notes(got.Warnings)
 		for _, w := range got.Warnings {
 			b.send(s.n, engine.Event{Kind: engine.Note, Text: "warning: " + s.n.Meta.Name + ": " + w})

@@ -125,6 +125,9 @@ func (r *Root) near(l *layerRef, f layer.Entry) (io.ReadCloser, error) {
 	if in, err := r.e.o.Store.OpenBlob(f.Digest); err == nil {
 		return in, nil
 	}
+	if in, ok, err := l.item(f); ok || err != nil {
+		return in, err
+	}
 	if dir, ok := r.e.o.Store.FindSnapshot(r.e.snapKind(), l.diffID); ok {
 		return os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))
 	}
