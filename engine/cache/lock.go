@@ -86,14 +86,22 @@ func tryLock(path string, exclusive bool) (*os.File, error) {
 		}
 		if samePath(f, path) {
 			if exclusive {
-				// For people who wait; that it may fail changes nothing.
-				_ = f.Truncate(0)
-				_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
+				note(f)
 			}
 			return f, nil
 		}
 		f.Close() // unlinked by the one before us
 	}
+}
+
+// note writes who has a lock, for people who wait; that it may fail changes
+// nothing. A file that is new is not truncated: ext4 writes one that was to
+// the disk when it is closed, as if it replaced something.
+func note(f *os.File) {
+	if info, err := f.Stat(); err != nil || info.Size() > 0 {
+		_ = f.Truncate(0)
+	}
+	_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())), 0)
 }
 
 func holder(path string) int {

@@ -83,10 +83,16 @@ func (s *Store) Record(kind, key string) (value string, ok bool) {
 	return lines[0].value(1), true
 }
 
-// PutRecord remembers a small fact, in place of an earlier one.
+// PutRecord remembers a small fact, in place of an earlier one. In between
+// there is none, which is a miss as any other.
 func (s *Store) PutRecord(kind, key, value string) error {
 	b := appendLine([]byte(recordTitle+"\n"), "record", key, value)
-	return s.write(s.shard("rec/"+kind, nameOf(key)), seal(b))
+	path := s.shard("rec/"+kind, nameOf(key))
+	// Over a file that is there ext4 renames only after it has written the new
+	// one to the disk (auto_da_alloc): two such writes a step were a tenth of
+	// what a step costs. What a crash leaves behind, boot knows.
+	os.Remove(path)
+	return s.write(path, seal(b))
 }
 
 // small reads a sealed file and notes its use; a damaged one is removed.
