@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -207,7 +208,7 @@ func openLayoutBlob(ref, digest string) (io.ReadCloser, error) {
 	if err != nil {
 		return nil, &Error{Ref: ref, Reason: "this is not a digest: " + digest, Err: err}
 	}
-	r, err := layout.Path(dir).Blob(h)
+	r, err := openDownload(context.Background(), h, 0, func(context.Context) (io.ReadCloser, error) { return layout.Path(dir).Blob(h) })
 	if err != nil {
 		return nil, &Error{Ref: ref, Reason: "the layout has no blob " + digest, Err: err}
 	}

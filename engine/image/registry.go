@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -12,7 +13,6 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -26,6 +26,8 @@ import (
 // tokens are asked for once and no blob is checked twice.
 type Registry struct {
 	options []remote.Option
+
+	stall time.Duration // without a byte of a blob
 
 	mu     sync.Mutex
 	puller *remote.Puller
@@ -60,7 +62,7 @@ func OpenRegistry(o RegistryOptions) *Registry {
 	t.MaxIdleConnsPerHost = 16
 	reading := t.Clone()
 	reading.ResponseHeaderTimeout = 10 * time.Second
-	return &Registry{options: []remote.Option{
+	return &Registry{stall: stall, options: []remote.Option{
 		remote.WithAuthFromKeychain(authn.DefaultKeychain),
 		remote.WithTransport(byMethod{reading: reading, writing: t}),
 		remote.WithUserAgent(o.UserAgent),
@@ -69,36 +71,6 @@ func OpenRegistry(o RegistryOptions) *Registry {
 		remote.WithRetryBackoff(remote.Backoff{Duration: 150 * time.Millisecond, Factor: 3, Jitter: 0.1, Steps: 3}),
 		remote.WithRetryPredicate(worthRetrying),
 	}}
-}
-
-// byMethod waits longer for the answer to what is sent than to what is asked.
-type byMethod struct{ reading, writing http.RoundTripper }
-
-// RoundTrip is http.RoundTripper.
-func (b byMethod) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return b.reading.RoundTrip(r)
-	}
-	return b.writing.RoundTrip(r)
-}
-
-// worthRetrying is a connection that broke. One that was silent until the time
-// was over would only be silent again, and the user waits.
-func worthRetrying(err error) bool {
-	var timeout net.Error
-	if errors.Is(err, context.Canceled) || errors.As(err, &timeout) && timeout.Timeout() {
-		return false
-	}
-	var te *transport.Error
-	if errors.As(err, &te) {
-		return te.Temporary()
-	}
-	for _, broken := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET, syscall.ECONNREFUSED, net.ErrClosed} {
-		if errors.Is(err, broken) {
-			return true
-		}
-	}
-	return false
 }
 
 // Error is a registry's refusal or absence, in words for the one who wrote
@@ -191,12 +163,12 @@ func (r *Registry) Resolve(ctx context.Context, ref string) (Index, error) {
 	if err != nil {
 		return Index{}, err
 	}
-	d, err := p.Get(ctx, parsed)
+	d, err := again(ctx, func() (*remote.Descriptor, error) { return p.Get(ctx, parsed) })
 	if err != nil {
 		return Index{}, explain(ref, err)
 	}
 	if !d.MediaType.IsIndex() {
-		return singleIndex(ref, d)
+		return r.singleIndex(ctx, ref, d)
 	}
 	m, err := v1.ParseIndexManifest(strings.NewReader(string(d.Manifest)))
 	if err != nil {
@@ -205,7 +177,7 @@ func (r *Registry) Resolve(ctx context.Context, ref string) (Index, error) {
 	return Index{Digest: d.Digest.String(), MediaType: string(d.MediaType), Platforms: platformsOf(m)}, nil
 }
 
-func singleIndex(ref string, d *remote.Descriptor) (Index, error) {
+func (r *Registry) singleIndex(ctx context.Context, ref string, d *remote.Descriptor) (Index, error) {
 	if !d.MediaType.IsImage() {
 		return Index{}, &Error{Ref: ref, Reason: fmt.Sprintf("this is no image: its media type is %s", d.MediaType)}
 	}
@@ -213,9 +185,13 @@ func singleIndex(ref string, d *remote.Descriptor) (Index, error) {
 	if err != nil {
 		return Index{}, explain(ref, err)
 	}
-	cf, err := img.ConfigFile()
+	raw, err := r.config(ctx, ref, img)
 	if err != nil {
-		return Index{}, explain(ref, err)
+		return Index{}, err
+	}
+	cf, err := v1.ParseConfigFile(bytes.NewReader(raw))
+	if err != nil {
+		return Index{}, &Error{Ref: ref, Reason: "its configuration cannot be read", Err: err}
 	}
 	p := cf.Platform()
 	return Index{Digest: d.Digest.String(), MediaType: string(d.MediaType), Platforms: map[string]string{platformName(p): d.Digest.String()}}, nil
@@ -271,9 +247,9 @@ func (r *Registry) Base(ctx context.Context, ref, digest string) (Base, error) {
 	if err != nil {
 		return Base{}, explain(ref, err)
 	}
-	raw, err := img.RawConfigFile()
+	raw, err := r.config(ctx, ref, img)
 	if err != nil {
-		return Base{}, explain(ref, err)
+		return Base{}, err
 	}
 	var cf v1.ConfigFile
 	if err := json.Unmarshal(raw, &cf); err != nil {
@@ -292,11 +268,42 @@ func (r *Registry) Base(ctx context.Context, ref, digest string) (Base, error) {
 	return b, nil
 }
 
+// maxConfig is more than any configuration that is not an attack: it is read
+// as a whole, and its size is the word of whoever made the manifest.
+const maxConfig = 16 << 20
+
+// config reads an image's configuration, which is checked against the manifest.
+func (r *Registry) config(ctx context.Context, ref string, img v1.Image) ([]byte, error) {
+	m, err := img.Manifest()
+	if err != nil {
+		return nil, explain(ref, err)
+	}
+	if m.Config.Size > maxConfig {
+		return nil, &Error{Ref: ref, Reason: fmt.Sprintf("its configuration is said to have %d bytes; %d are read", m.Config.Size, maxConfig)}
+	}
+	// Not by img, which after a cut takes what has come for the whole.
+	rc, err := r.OpenBlob(ctx, ref, m.Config.Digest.String())
+	if err != nil {
+		return nil, err
+	}
+	defer rc.Close()
+	raw, err := io.ReadAll(io.LimitReader(rc, maxConfig+1))
+	if err == nil && int64(len(raw)) != m.Config.Size {
+		err = fmt.Errorf("its configuration has not the %d bytes that its manifest says", m.Config.Size)
+	}
+	return raw, explain(ref, err)
+}
+
 // OpenBlob streams a blob of ref's repository. The bytes are verified against
-// the digest: reading ends in an error when they differ.
+// the digest: reading ends in an error when they differ. A connection that is
+// cut, or silent, is made anew, and the reading goes on where it was.
 func (r *Registry) OpenBlob(ctx context.Context, ref, digest string) (io.ReadCloser, error) {
 	if dir, ok := strings.CutPrefix(ref, layoutPrefix); ok {
 		return openLayoutBlob(dir, digest)
+	}
+	h, err := v1.NewHash(digest)
+	if err != nil {
+		return nil, &Error{Ref: ref, Reason: "this is not a digest: " + digest, Err: err}
 	}
 	repo, err := repository(ref)
 	if err != nil {
@@ -306,12 +313,17 @@ func (r *Registry) OpenBlob(ctx context.Context, ref, digest string) (io.ReadClo
 	if err != nil {
 		return nil, err
 	}
-	l, err := p.Layer(ctx, repo.Digest(digest))
+	rc, err := openDownload(ctx, h, r.stall, func(ctx context.Context) (io.ReadCloser, error) {
+		l, err := p.Layer(ctx, repo.Digest(digest))
+		if err != nil {
+			return nil, err
+		}
+		return l.Compressed()
+	})
 	if err != nil {
 		return nil, explain(ref, err)
 	}
-	rc, err := l.Compressed()
-	return rc, explain(ref, err)
+	return rc, nil
 }
 
 func (r *Registry) open(ctx context.Context, ref, digest string) (v1.Image, error) {
@@ -336,7 +348,7 @@ func (r *Registry) get(ctx context.Context, ref, digest string) (*remote.Descrip
 	if err != nil {
 		return nil, err
 	}
-	d, err := p.Get(ctx, repo.Digest(digest))
+	d, err := again(ctx, func() (*remote.Descriptor, error) { return p.Get(ctx, repo.Digest(digest)) })
 	return d, explain(ref, err)
 }
 
