@@ -16,6 +16,7 @@ import (
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/progress"
+	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
@@ -135,7 +136,13 @@ func (c *cli) applyCompiled(ctx context.Context, f *applyFlags, w *world, comp *
 	if err := untested(results, f.requireTests, p); err != nil {
 		return err
 	}
-	late, err := c.judgeImages(ctx, w, f, comp, results)
+	var pushed []rules.Pushed
+	if wanted, _ := comp.judges.set.ScansImages(); wanted && f.push {
+		if pushed, err = pub.pushed(ctx, results); err != nil {
+			return err
+		}
+	}
+	late, err := c.judgeImages(ctx, w, f, comp, results, pushed)
 	if err != nil || late.HasErrors() {
 		p.Close()
 		return errors.Join(err, c.report(late, comp.spec))

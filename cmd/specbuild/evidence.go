@@ -11,6 +11,7 @@ import (
 
 	"github.com/bmatcuk/doublestar/v4"
 
+	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/planner/policy"
 	"github.com/specbuild/specbuild/planner/rules"
@@ -100,18 +101,72 @@ func attestations(ctx context.Context, registry *image.Registry, set *policy.Set
 		wg.Go(func() {
 			slots <- struct{}{}
 			defer func() { <-slots }()
-			found[i] = attached(ctx, registry, b, f.Manifests(b))
+			found[i] = attached(ctx, registry, b.Name, b.Digest, f.Manifests(b))
 		})
 	}
 	wg.Wait()
 	return slices.Concat(found...)
 }
 
-func attached(ctx context.Context, registry *image.Registry, b rules.Base, manifests []string) []rules.Evidence {
+// pushed is what will be pushed, by its digests without a stamp: those that a
+// layout of the same build has.
+func (p *publisher) pushed(ctx context.Context, results []engine.Result) ([]rules.Pushed, error) {
+	made, err := p.assemble(ctx, results)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]rules.Pushed, len(results))
+	for i, r := range results {
+		out[i] = rules.Pushed{Name: r.Output.Addr, Range: r.Output.Range, Tags: r.Output.Tags, Digest: made[i].Digest}
+		if out[i].Manifests, err = manifestsOf(made[i]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func manifestsOf(a *image.Artifact) ([]rules.Manifest, error) {
+	out := make([]rules.Manifest, len(a.Images))
+	for i, img := range a.Images {
+		h, err := img.Digest()
+		if err != nil {
+			return nil, err
+		}
+		out[i] = rules.Manifest{Platform: a.Platforms[i], Digest: h.String()}
+	}
+	return out, nil
+}
+
+// attachedTo asks the repositories that images are pushed to for what is
+// attached there to what will be pushed: a pipeline may have pushed and scanned
+// the same image by another tag.
+func attachedTo(ctx context.Context, registry *image.Registry, set *policy.Set, pushed []rules.Pushed) []rules.Evidence {
+	if _, asked := set.ScansImages(); !asked {
+		return nil
+	}
 	var out []rules.Evidence
-	for _, digest := range slices.Compact(append([]string{b.Digest}, manifests...)) {
-		name := b.Name + " (" + digest + ")"
-		texts, err := registry.Attestations(ctx, b.Name, digest)
+	for _, img := range pushed {
+		var manifests, repositories []string
+		for _, m := range img.Manifests {
+			manifests = append(manifests, m.Digest)
+		}
+		for _, tag := range img.Tags {
+			repositories = append(repositories, image.Origin(tag))
+		}
+		slices.Sort(repositories)
+		for _, repository := range slices.Compact(repositories) {
+			out = append(out, attached(ctx, registry, repository, img.Digest, manifests)...)
+		}
+	}
+	return out
+}
+
+// attached is what a repository has about an index and its manifests.
+func attached(ctx context.Context, registry *image.Registry, ref, index string, manifests []string) []rules.Evidence {
+	var out []rules.Evidence
+	for _, digest := range slices.Compact(append([]string{index}, manifests...)) {
+		name := ref + " (" + digest + ")"
+		texts, err := registry.Attestations(ctx, ref, digest)
 		if err != nil {
 			var refused *image.Error
 			if errors.As(err, &refused) {

@@ -23,14 +23,16 @@ import (
 	"github.com/specbuild/specbuild/spec/diag"
 )
 
-// judgeImages judges what was built before any of it is written or pushed.
-func (c *cli) judgeImages(ctx context.Context, w *world, f *applyFlags, comp *compiled, results []engine.Result) (diag.List, error) {
+// judgeImages judges what was built before any of it is written or pushed;
+// pushed is what will be, where a policy asks for scans of it.
+func (c *cli) judgeImages(ctx context.Context, w *world, f *applyFlags, comp *compiled, results []engine.Result, pushed []rules.Pushed) (diag.List, error) {
 	s := &surveyor{world: w, roots: w.engine(f.engineFlags).Roots(), graph: comp.graph, strict: comp.judges.set.GradesImages()}
 	images, whole, err := s.survey(ctx, results)
 	if err != nil {
 		return nil, err
 	}
-	ds := comp.judges.judgeImages(images, whole && len(f.platforms) == 0, comp.found)
+	done := rules.Finished{Images: images, Pushed: pushed, Whole: whole && len(f.platforms) == 0, Told: slices.Clone(comp.found)}
+	ds := comp.judges.judgeImages(done, attachedTo(ctx, w.registry, comp.judges.set, pushed))
 	comp.found = append(slices.Clone(comp.found), ds...)
 	return ds, nil
 }

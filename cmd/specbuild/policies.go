@@ -91,14 +91,15 @@ func (j *judges) setAside(a rules.Aside) {
 	j.flags.aside = append(j.flags.aside, report.Aside{Finding: a.Finding.Diag, Reason: a.Reason, Owner: a.Owner})
 }
 
-// judgeImages judges what a build has made of what was judged before it.
-func (j *judges) judgeImages(images []rules.Image, whole bool, told diag.List) diag.List {
-	done := rules.Finished{Images: images, Whole: whole, Waived: j.waived, Told: slices.Clone(told)}
+// judgeImages judges what a build has made of what was judged before it, with
+// what was found out about it since.
+func (j *judges) judgeImages(done rules.Finished, more []rules.Evidence) diag.List {
+	done.Waived = j.waived
 	for _, a := range j.flags.aside {
 		done.Told = append(done.Told, a.Finding)
 	}
 	f := j.facts
-	f.Aside = j.setAside
+	f.Aside, f.Evidence = j.setAside, slices.Concat(f.Evidence, more)
 	return j.set.JudgeImages(f, done, j.opts)
 }
 
@@ -130,7 +131,7 @@ const overridden = "dev.specbuild.override."
 func (j *judges) record(plan *planner.Plan) {
 	var notes []planner.KV
 	for rule := range j.opts.Overrides {
-		if j.set.Late(rule) {
+		if j.set.Unsettled(rule) {
 			j.used[rule] = true
 		}
 	}

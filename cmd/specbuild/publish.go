@@ -48,6 +48,7 @@ type publisher struct {
 	created time.Time
 	printer progress.Printer
 	names   map[string]string // of images in layouts, by address
+	made    []*image.Artifact // of the results, once they are assembled
 }
 
 // forms are those in which layers will be asked for: an image's digest is that
@@ -117,6 +118,9 @@ func (p *publisher) publish(ctx context.Context, results []engine.Result) ([]pub
 // assemble makes all images, and what will be said about them, before any of
 // them is written: a secret in one of them stops all.
 func (p *publisher) assemble(ctx context.Context, results []engine.Result) ([]*image.Artifact, error) {
+	if p.made != nil {
+		return p.made, nil
+	}
 	made := make([]*image.Artifact, len(results))
 	for i, r := range results {
 		a, err := image.Assemble(ctx, r, image.Options{Created: p.created})
@@ -130,6 +134,7 @@ func (p *publisher) assemble(ctx context.Context, results []engine.Result) ([]*i
 		}
 		made[i] = a
 	}
+	p.made = made
 	return made, nil
 }
 

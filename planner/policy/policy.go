@@ -104,6 +104,10 @@ func (s *Set) Scanned(name string) (wanted, registry bool) { return rules.AsksSc
 // ScanFiles are the patterns of files with results of scans.
 func (s *Set) ScanFiles() []string { return rules.ScanFiles(s.grades) }
 
+// ScansImages reports whether a result of a scan is wanted of what is pushed,
+// and whether registries are asked for it.
+func (s *Set) ScansImages() (wanted, registry bool) { return rules.AsksScannedImages(s.grades) }
+
 // declare takes a policy's own rules, each with the grade that its
 // enforcement gives it.
 func (s *Set) declare(p *spec.Policy, builtin map[string]rules.Rule) diag.List {
@@ -191,6 +195,8 @@ func parameter(g *rules.Grade, rule rules.Rule, p spec.PolicyParam) diag.List {
 				ds.Errorf(p.Range, "Invalid value", "%s is a list of texts: %s = [\"…\"].", p.Name, p.Name)
 			} else if err := rules.CheckKeys(p.List); has.Kind == rules.Keys && err != nil {
 				ds.Errorf(p.Range, "Invalid value", "%s: %v.", p.Name, err)
+			} else if has.Words != nil {
+				ds = append(ds, words(p, has.Words)...)
 			}
 		default:
 			n, err := limit(has.Kind, p.Text)
@@ -205,6 +211,21 @@ func parameter(g *rules.Grade, rule rules.Rule, p spec.PolicyParam) diag.List {
 		takes = strings.Join(names, ", ")
 	}
 	ds.Errorf(p.Range, "Unknown name", "%s takes %s.%s", rule.ID, takes, eval.DidYouMean(p.Name, names))
+	return ds
+}
+
+// words checks a list that holds some of a few words. An empty one would
+// judge nothing and look as if it judged.
+func words(p spec.PolicyParam, known []string) diag.List {
+	var ds diag.List
+	for _, w := range p.List {
+		if !slices.Contains(known, w) {
+			ds.Errorf(p.Range, "Invalid value", "%s: %q is none of %s.%s", p.Name, w, strings.Join(known, ", "), eval.DidYouMean(w, known))
+		}
+	}
+	if len(p.List) == 0 {
+		ds.Errorf(p.Range, "Invalid value", "%s: the list is empty; it holds one or more of %s.", p.Name, strings.Join(known, ", "))
+	}
 	return ds
 }
 
@@ -289,6 +310,12 @@ func (s *Set) Owner(rule string) string { return s.owners[rule] }
 // Late reports whether a rule looks at finished images, also.
 func (s *Set) Late(rule string) bool {
 	return slices.ContainsFunc(slices.Concat(rules.All(), s.rules()), func(r rules.Rule) bool { return r.ID == rule && r.OfImages() })
+}
+
+// Unsettled reports whether a rule may have something to say of what is made,
+// after a build: one that is late, or one that judges what is pushed.
+func (s *Set) Unsettled(rule string) bool {
+	return s.Late(rule) || rules.OfPushed(s.grades, rule)
 }
 
 // GradesImages reports whether a policy has a rule over finished images, or

@@ -23,9 +23,24 @@ type Image struct {
 	inst *Instance // that it was made of; nil where the facts do not have it
 }
 
+// Pushed is an image that is about to be pushed.
+type Pushed struct {
+	Name      string // as of Image
+	Range     diag.Range
+	Tags      []string // as the spec has them
+	Digest    string   // of its index, or of its manifest where there is no index
+	Manifests []Manifest
+
+	addr spec.Addr
+}
+
+// Manifest is what is pushed for one platform.
+type Manifest struct{ Platform, Digest string }
+
 // Finished is what a build has made, and what was said before.
 type Finished struct {
 	Images []Image
+	Pushed []Pushed            // what will be pushed, if policies ask for something of it; none where nothing is
 	Whole  bool                // all that was planned is in Images: what is not found is not there
 	Told   diag.List           // what Judge found, also what was set aside
 	Waived map[diag.Range]bool // blocks of waivers that Judge has used
@@ -53,6 +68,17 @@ func JudgeImages(f Facts, done Finished) diag.List {
 		for _, r := range rules {
 			if d.rule = r; r.checkImage != nil && d.on(r) {
 				r.checkImage(d, img)
+			}
+		}
+	}
+	for i := range done.Pushed {
+		p := &done.Pushed[i]
+		if made := named[p.Name]; len(made) > 0 {
+			p.addr = made[0].Body.Addr
+		}
+		for _, r := range rules {
+			if d.rule = r; r.checkPushed != nil && d.on(r) {
+				r.checkPushed(d, p)
 			}
 		}
 	}

@@ -39,6 +39,8 @@ type Param struct {
 	Kind Kind
 	Doc  string // what it limits, with its default, without a full stop
 
+	Words []string // that a List may hold; none is any
+
 	// Needed rules have nothing to judge by without it: they are off until a
 	// policy gives it.
 	Needed bool

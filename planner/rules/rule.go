@@ -49,6 +49,8 @@ type Rule struct {
 
 	check      func(*docket)         // of ByJudge
 	checkImage func(*docket, *Image) // of ByImage, and of others that have more to say then
+
+	checkPushed func(*docket, *Pushed) // of others that judge what is about to be pushed, too
 }
 
 // OfImages reports whether the rule is judged, also, when images are finished.
@@ -88,6 +90,7 @@ type docket struct {
 	Facts
 	rule     Rule      // that is being judged
 	finished *Finished // of JudgeImages, else nil
+	results  *reading  // of the evidence, once it was read for images
 	findings []Finding
 	seen     map[findingKey]bool
 	scripts  map[scriptKey]*script

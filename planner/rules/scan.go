@@ -18,8 +18,8 @@ const freshFor = 30 * day
 
 func scanRule() Rule {
 	return Rule{
-		ID: scanID, By: ByJudge, Off: true, Title: "A scan of the base is there, is fresh and has found nothing grave",
-		Why: "A base that was clean when it was locked is not for ever. Scanners are other people's tools: what they wrote is read from files that the policy names, or from the registry, where `cosign attest` puts it, signed. What counts is a result for the digest that the lock has, of the index or of every platform's manifest in use; of each scanner the newest. Registries are asked by `plan` and `apply`, not by `validate`.",
+		ID: scanID, By: ByJudge, Off: true, Title: "A scan of a base, and of what is pushed where a policy says so, is there, is fresh and has found nothing grave",
+		Why: "A base that was clean when it was locked is not for ever. Scanners are other people's tools: what they wrote is read from files that the policy names, or from the registry, where `cosign attest` puts it, signed. What counts is a result for the digest that the lock has, of the index or of every platform's manifest in use; of each scanner the newest. Registries are asked by `plan` and `apply`, not by `validate`. With `judge = [\"bases\", \"images\"]` nothing is pushed without such a result for the digest that is pushed.",
 		Bad: `base "os" {
   image = "registry.example.com/base/root:2"
 }
@@ -41,17 +41,30 @@ image "web" {
 			{Name: "keys", Kind: Keys, Doc: "public keys in PEM: only results that one of them has signed count, and registries are asked for them"},
 			{Name: "max_age", Kind: Duration, Doc: "how old a result may be; 30d by default"},
 			{Name: "fail_on", Kind: Severity, Doc: "low, medium, high or critical, from which on what was found counts; high by default"},
-			{Name: "except", Kind: List, Doc: "bases that need no result, as prefixes of full names up to a slash, a colon or the end; none by default"},
+			{Name: "except", Kind: List, Doc: "bases, and tags of images, that need no result, as prefixes of full names up to a slash, a colon or the end; none by default"},
+			{Name: "judge", Kind: List, Words: []string{judgeBases, judgeImages}, Doc: "what needs a result: bases, and images before they are pushed; [\"bases\"] by default"},
 		},
-		check: scannedBase,
+		check: scannedBase, checkPushed: scannedImage,
 	}
+}
+
+// The words of the parameter judge.
+const (
+	judgeBases  = "bases"
+	judgeImages = "images"
+)
+
+// judges reports whether results are wanted of bases, or of images.
+func (g Grade) judges(what string) bool {
+	list, said := g.Lists["judge"]
+	return g.graded() && !g.Off && (slices.Contains(list, what) || !said && what == judgeBases)
 }
 
 // AsksScanned reports whether policies want a scan of a base, and whether
 // registries are asked for it. The name is [Base.Name].
 func AsksScanned(grades map[string]Grade, name string) (wanted, registry bool) {
 	g := grades[scanID]
-	wanted = g.graded() && !g.Off && !listed(g.Lists["except"], name)
+	wanted = g.judges(judgeBases) && !listed(g.Lists["except"], name)
 	return wanted, wanted && len(g.Lists["keys"]) > 0
 }
 
@@ -71,11 +84,24 @@ func scannedBase(d *docket) {
 			continue // the planner says what has no name, or is not in the lock
 		}
 		for _, digest := range d.Manifests(b) {
-			if summary, detail := d.verdict(b, digest, found); summary != "" {
+			of := wantsScan{
+				noun: "base", name: b.Base.Addr.Local(), index: b.Digest, manifest: digest, instead: "what the lock has",
+				mend: fmt.Sprintf("Take a patched base, `specbuild lock --upgrade=%s`, or have its owners mend it.", b.Base.Addr.Name),
+			}
+			if summary, detail := d.verdict(of, found); summary != "" {
 				d.found(b.Base.Addr, or(b.Base.Image.Range, b.Base.Layout.Range, b.Base.Range), summary, "%s", detail)
 			}
 		}
 	}
+}
+
+// wantsScan is what a scan is wanted of: the manifest for one platform.
+type wantsScan struct {
+	noun            string // "base"
+	name            string // as sentences have it
+	index, manifest string // digests; equal where there is no index
+	instead         string // what to scan, where other things were
+	mend            string // what to do about things that were found
 }
 
 // Manifests are the digests of those of a base that are used, sorted: on the platforms of what is
@@ -103,34 +129,33 @@ func (f *Facts) Manifests(b Base) []string {
 
 // verdict is what is wrong with the scans of one manifest; the summary is
 // empty where nothing is.
-func (d *docket) verdict(b Base, manifest string, r reading) (summary, detail string) {
-	addr := b.Base.Addr.Local()
+func (d *docket) verdict(s wantsScan, r reading) (summary, detail string) {
 	var of, fresh []scan
 	limit := time.Duration(d.limit("max_age", int64(freshFor/time.Second))) * time.Second
-	for _, s := range r.scans {
-		if !slices.Contains(s.digests, b.Digest) && !slices.Contains(s.digests, manifest) {
+	for _, x := range r.scans {
+		if !slices.Contains(x.digests, s.index) && !slices.Contains(x.digests, s.manifest) {
 			continue
 		}
-		of = append(of, s)
-		if age := d.Now.Sub(s.when); !s.when.IsZero() && age <= limit && age > -day { // clocks differ
-			fresh = append(fresh, s)
+		of = append(of, x)
+		if age := d.Now.Sub(x.when); !x.when.IsZero() && age <= limit && age > -day { // clocks differ
+			fresh = append(fresh, x)
 		}
 	}
 	if len(of) == 0 {
-		return "The base has no scan result", fmt.Sprintf("There is no result of a scan of %s, %s. %s", addr, digests(b.Digest, manifest), d.whyNone(r))
+		return "The " + s.noun + " has no scan result", fmt.Sprintf("There is no result of a scan of %s, %s. %s", s.name, digests(s.index, s.manifest), d.whyNone(s, r))
 	}
 	if len(fresh) == 0 {
 		last := slices.MaxFunc(of, func(a, b scan) int { return a.when.Compare(b.when) })
 		return "The scan result is old", fmt.Sprintf("The last result for %s, in %s, %s; the policy takes what is at most %s old. Scan %s again.",
-			addr, last.name, dated(last.when, d.Now), ageOf(limit), b.Digest)
+			s.name, last.name, dated(last.when, d.Now), ageOf(limit), s.index)
 	}
-	for _, s := range newest(fresh) {
-		if s.failed {
-			return "The scan did not end well", fmt.Sprintf("%s says that %s itself has failed on %s, so it tells nothing. Scan %s again.", s.name, s.named(), addr, b.Digest)
+	for _, x := range newest(fresh) {
+		if x.failed {
+			return "The scan did not end well", fmt.Sprintf("%s says that %s itself has failed on %s, so it tells nothing. Scan %s again.", x.name, x.named(), s.name, s.index)
 		}
-		if grave := s.from(d.limit("fail_on", highScore)); len(grave) > 0 {
-			return "The scan result does not pass", fmt.Sprintf("%s has found %s in %s, %s, that the policy does not let pass: %s (%s). Take a patched base, `specbuild lock --upgrade=%s`, or have its owners mend it.",
-				s.named(), plural(len(grave), "thing"), addr, b.Digest, few(grave), s.name, b.Base.Addr.Name)
+		if grave := x.from(d.limit("fail_on", highScore)); len(grave) > 0 {
+			return "The scan result does not pass", fmt.Sprintf("%s has found %s in %s, %s, that the policy does not let pass: %s (%s). %s",
+				x.named(), plural(len(grave), "thing"), s.name, s.index, few(grave), x.name, s.mend)
 		}
 	}
 	return "", ""
@@ -145,10 +170,10 @@ func digests(index, manifest string) string {
 }
 
 // whyNone says what was found instead.
-func (d *docket) whyNone(r reading) string {
+func (d *docket) whyNone(s wantsScan, r reading) string {
 	var others []string
-	for _, s := range r.scans {
-		others = append(others, s.digests...)
+	for _, x := range r.scans {
+		others = append(others, x.digests...)
 	}
 	slices.Sort(others)
 	others = slices.Compact(others)
@@ -164,7 +189,10 @@ func (d *docket) whyNone(r reading) string {
 	case len(r.scans) > 0 && len(others) == 0:
 		return fmt.Sprintf("%s does not say what was scanned: no digest is in its properties or its name.", r.scans[0].name)
 	case len(others) > 0:
-		return fmt.Sprintf("What is there is of %s. Scan what the lock has.", few(others))
+		return fmt.Sprintf("What is there is of %s. Scan %s.", few(others), s.instead)
+	}
+	if s.noun == "image" {
+		return "Write it with -o oci:DIR, scan that, and put the result where the policy looks."
 	}
 	return "Scan it by this digest, and put the result where the policy looks."
 }

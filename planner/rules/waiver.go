@@ -135,8 +135,8 @@ func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool
 	case expired && d.finished != nil && len(found) == 0:
 		return nil // said with the spec, or nothing was found that it is for
 	case expired:
-		return d.expired(w, late(rules, w), found)
-	case len(found) == 0 && (ofPolicy && d.Spec.Whole || !ofPolicy) && d.whole() && d.decided(w, late(rules, w)):
+		return d.expired(w, d.late(rules, w), found)
+	case len(found) == 0 && (ofPolicy && d.Spec.Whole || !ofPolicy) && d.whole() && d.decided(w, d.late(rules, w)):
 		return diag.List{{
 			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver sets nothing aside", Range: w.Range,
 			Detail: fmt.Sprintf("The rule %s finds nothing at %s any more. Take the waiver out.", w.Rule.V, w.Address.V),
@@ -162,9 +162,9 @@ func (d *docket) early(ds diag.List) diag.List {
 
 // late reports whether the rule of a waiver is judged, also, over finished
 // images.
-func late(rules []Rule, w *spec.Waiver) bool {
+func (d *docket) late(rules []Rule, w *spec.Waiver) bool {
 	i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == w.Rule.V })
-	return i >= 0 && rules[i].OfImages()
+	return i >= 0 && (rules[i].OfImages() || OfPushed(d.Grades, w.Rule.V))
 }
 
 // decided reports whether it is known by now that nothing is set aside by a
@@ -172,6 +172,9 @@ func late(rules []Rule, w *spec.Waiver) bool {
 func (d *docket) decided(w *spec.Waiver, late bool) bool {
 	if d.finished == nil {
 		return !late
+	}
+	if OfPushed(d.Grades, w.Rule.V) && len(d.finished.Pushed) == 0 {
+		return false // a push may find something
 	}
 	return late && d.finished.Whole && !d.finished.Waived[w.Range]
 }
