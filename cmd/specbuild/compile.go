@@ -300,7 +300,18 @@ func (c *cli) report(ds diag.List, sp *spec.Spec) error {
 }
 
 func readLock(root string) (lock pin.Lock, exists bool, ds diag.List) {
-	data, err := os.ReadFile(filepath.Join(root, pin.FileName))
+	return parseLock(os.ReadFile(filepath.Join(root, pin.FileName)))
+}
+
+// readLock is the lock of a workspace, or the text that is read instead of it.
+func (s *specFlags) readLock(root string) (lock pin.Lock, exists bool, ds diag.List) {
+	if text, ok := s.overlay[filepath.Join(root, pin.FileName)]; ok {
+		return parseLock(text, nil)
+	}
+	return readLock(root)
+}
+
+func parseLock(data []byte, err error) (lock pin.Lock, exists bool, ds diag.List) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return pin.Lock{}, false, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/specbuild/specbuild/planner/pin"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
 	"github.com/specbuild/specbuild/spec/format"
@@ -27,6 +28,10 @@ type fixer struct {
 	root  string // of the workspace; empty while nothing could be read
 	files map[string]*fixedFile
 	said  []string // what was changed
+	lock  fixedLock
+
+	world *world // nil until a registry or another server is asked
+	tags  *retagger
 }
 
 // fixedFile is a file that was changed. The loader reads CRLF as LF, so both
@@ -44,25 +49,67 @@ func (c *cli) fix(ctx context.Context, args []string, f *specFlags, v validateFl
 	if err != nil {
 		return nil, nil, err
 	}
-	x := &fixer{dir: dir, files: map[string]*fixedFile{}}
-	sp, ds, err := c.findings(ctx, args, f)
+	x := &fixer{dir: dir, files: map[string]*fixedFile{}, lock: fixedLock{renamed: map[string]string{}}}
+	defer x.close()
+	sp, ds, err := c.mendable(ctx, args, f, x)
 	for range fixRounds {
 		if err != nil {
 			return nil, nil, err
 		}
-		if sp != nil {
-			x.root = sp.Root
+		changed := x.round(ds)
+		if !changed { // the lock comes last: it is of the specs as they are then
+			if changed, err = c.pins(ctx, args, f, x, ds); err != nil {
+				return nil, nil, err
+			}
 		}
-		if !x.round(ds) {
+		if !changed {
 			break
 		}
 		f.overlay = x.overlay()
-		sp, ds, err = c.findings(ctx, args, f)
+		sp, ds, err = c.mendable(ctx, args, f, x)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return sp, ds, c.keep(x, v)
+	return sp, append(ds, x.lock.said...), c.keep(x, v)
+}
+
+// mendable is findings with what only registries can mend.
+func (c *cli) mendable(ctx context.Context, args []string, f *specFlags, x *fixer) (*spec.Spec, diag.List, error) {
+	sp, ds, err := c.findings(ctx, args, f)
+	if err != nil || sp == nil {
+		return sp, ds, err
+	}
+	x.root = sp.Root
+	asks := func(d diag.Diagnostic) bool { return d.Code == movingTag && x.open(d.Range.File) != nil }
+	if !slices.ContainsFunc(ds, asks) {
+		return sp, ds, nil
+	}
+	w, err := c.fixingWorld(x)
+	if err != nil {
+		return nil, nil, err
+	}
+	if x.tags == nil {
+		lock, _, _ := readLock(sp.Root) // what is wrong with it is in ds
+		x.tags = &retagger{world: w, lock: lock, known: map[string]versionOf{}}
+	}
+	x.tags.mend(ctx, sp, ds, x.lock.renamed)
+	return sp, ds, nil
+}
+
+// fixingWorld is the world that a fix asks, opened when something first does.
+func (c *cli) fixingWorld(x *fixer) (*world, error) {
+	var err error
+	if x.world == nil {
+		x.world, err = c.newWorld(&engineFlags{compression: "gzip", sandbox: "native"})
+	}
+	return x.world, err
+}
+
+func (x *fixer) close() {
+	if x.world != nil {
+		x.world.close()
+	}
 }
 
 // round applies the fixes of one judgement, and reports whether any was.
@@ -150,12 +197,18 @@ func (x *fixer) overlay() map[string][]byte {
 			out[full] = f.text
 		}
 	}
+	if x.lock.changed() {
+		out[x.lockFile()] = x.lock.text
+	}
 	return out
 }
+
+func (x *fixer) lockFile() string { return filepath.Join(x.root, pin.FileName) }
 
 // keep writes what was changed, or shows it.
 func (c *cli) keep(x *fixer, v validateFlags) error {
 	changed := x.overlay()
+	delete(changed, x.lockFile())
 	for _, full := range slices.Sorted(maps.Keys(changed)) {
 		f := x.files[full]
 		if v.diff {
@@ -170,6 +223,9 @@ func (c *cli) keep(x *fixer, v validateFlags) error {
 			return err
 		}
 	}
+	if err := c.keepLock(x, v); err != nil {
+		return err
+	}
 	out := c.stdout
 	if v.json {
 		out = c.stderr
@@ -180,6 +236,18 @@ func (c *cli) keep(x *fixer, v validateFlags) error {
 		}
 	}
 	return nil
+}
+
+// keepLock is keep for the lock, after the specs that it is of.
+func (c *cli) keepLock(x *fixer, v validateFlags) error {
+	if !x.lock.changed() {
+		return nil
+	}
+	if v.diff {
+		c.printDiff(pin.FileName, x.lock.before, x.lock.text)
+		return nil
+	}
+	return pin.Write(x.root, x.lock.lock)
 }
 
 // describeFix is the words that are changed: "apt → apt-get". Of an insertion

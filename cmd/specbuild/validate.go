@@ -26,7 +26,12 @@ judged if there is one.
 --fix mends what has one mending: names that were surely meant, quotes, signs of
 the shell, and what rules say. It says what it changes, replaces whole files, and
 leaves everything else in them as it is. --diff shows the same and writes nothing;
-the exit code is that of what is left.`,
+the exit code is that of what is left.
+
+Only for findings that registries and other servers can mend does --fix ask them:
+it writes the tag of a version in the place of one that moves on, and pins in
+specbuild.lock what is missing there, as specbuild lock does. What is pinned stays
+as it is, and --locked keeps the lock as it is.`,
 		Example: "  specbuild validate ./...\n  specbuild validate --fix\n  specbuild validate --diff services/web",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runValidate(cmd.Context(), args, &f, v)
@@ -34,7 +39,7 @@ the exit code is that of what is left.`,
 	}
 	f.add(cmd)
 	f.addJudging(cmd)
-	cmd.Flags().BoolVar(&f.locked, "locked", inCI(), "judge as for a release (default: on where CI is set)")
+	cmd.Flags().BoolVar(&f.locked, "locked", inCI(), "judge as for a release, and refuse to write the lock (default: on where CI is set)")
 	cmd.Flags().BoolVar(&v.json, "json", false, "print the findings as JSON")
 	cmd.Flags().BoolVar(&v.fix, "fix", false, "mend what can be mended, in the files")
 	cmd.Flags().BoolVar(&v.diff, "diff", false, "print what --fix would change, and write nothing")
@@ -80,7 +85,7 @@ func (c *cli) findings(ctx context.Context, args []string, f *specFlags) (*spec.
 	if err != nil || ds.HasErrors() {
 		return sp, ds, err
 	}
-	lock, exists, more := readLock(sp.Root)
+	lock, exists, more := f.readLock(sp.Root)
 	judges, problems, err := c.judges(ctx, sp, f, true)
 	if err != nil {
 		return nil, nil, err

@@ -168,12 +168,15 @@ func (l Lock) missingBase(ds *diag.List, b BaseNeed) {
 	}
 }
 
+// Stale is the summary of what Missing says.
+const Stale = "The lock is stale"
+
 func stale(ds *diag.List, at diag.Range, line, instead string) {
 	detail := fmt.Sprintf("%s has no line `%s …`", FileName, line)
 	if instead != "" {
 		detail += "; it has `" + instead + " …`"
 	}
-	ds.Errorf(at, "The lock is stale", "%s.", detail+", which this needs. Run `specbuild lock` to add what is missing; it keeps everything else as it is")
+	ds.Errorf(at, Stale, "%s.", detail+", which this needs. Run `specbuild lock` to add what is missing; it keeps everything else as it is")
 }
 
 // otherBase finds what the lock pins of the same repository, for a spec

@@ -48,7 +48,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Write the tag of a version, or pin the base by `digest`. Which version is meant only a registry and the author know, so `validate --fix` leaves it.",
+			Mend:    "Write the tag of a version, or pin the base by `digest`. `validate --fix` asks the registry for the tag of a version that is the same image, the one that the lock has where it has one, and writes that; where there is none it says so.",
 			Sources: []string{"DL3007", "CKV_DOCKER_7", "DS-0001", "DKL-DI-0006", "KICS image_version_using_latest", "Semgrep avoid-latest-version"},
 			check:   floatingBase,
 		},
@@ -70,7 +70,7 @@ image "web" {
   from   = base.os
   run_as = "10001"
 }`,
-			Mend:    "Run `specbuild lock`, which asks the registry and writes it, and commit specbuild.lock; or write the `digest`.",
+			Mend:    "Run `specbuild lock`, which asks the registry and writes it, and commit specbuild.lock; `validate --fix` does the same for what the lock lacks. Or write the `digest`.",
 			Sources: []string{"CIS-4.2", "Semgrep dockerfile-source-not-pinned", "buildx image.isCanonical"},
 			check:   unpinnedBase,
 		},
@@ -121,7 +121,7 @@ image "web" {
 		{
 			ID: "base-not-outdated", Severity: diag.Info, Release: diag.Info, By: ByLock, Title: "The digest of a base is what its tag stands for now",
 			Why:     "Bases are patched by pushing their tag again; a lock that is never rolled forward keeps every hole.",
-			Mend:    "Run `specbuild lock --upgrade=NAME`, which asks the registry and rewrites the lock.",
+			Mend:    "Run `specbuild lock --upgrade=NAME`, with the name of the base, which asks the registry and rewrites the lock. Only `lock` asks what a tag is now, so only it finds this.",
 			Sources: []string{"CIS-4.4", "CIS-DI-0004", "Docker Scout outdated base"},
 		},
 		{

@@ -41,7 +41,7 @@ image "web" {
     to     = "/usr/bin/tool"
   }
 }`,
-			Mend:    "Run `specbuild lock`, which fetches the file and writes its checksum, and commit specbuild.lock; or write the `sha256` that the publisher gives.",
+			Mend:    "Run `specbuild lock`, which fetches the file and writes its checksum, and commit specbuild.lock; `validate --fix` does the same for what the lock lacks. Or write the `sha256` that the publisher gives.",
 			Sources: []string{"CIS-4.12", "buildx http.checksum", "KICS curl_or_wget_instead_of_add"},
 			check:   unpinnedFile,
 		},
@@ -78,7 +78,7 @@ image "web" {
     to     = "/srv/www"
   }
 }`,
-			Mend:    "Run `specbuild lock`, which asks the server and writes the commit, and commit specbuild.lock; `specbuild lock --upgrade=NAME` follows the branch when you want it.",
+			Mend:    "Run `specbuild lock`, which asks the server and writes the commit, and commit specbuild.lock; `validate --fix` does the same for what the lock lacks. `specbuild lock --upgrade=NAME` follows the branch when you want it.",
 			Sources: []string{"CIS-4.12", "buildx git.isCommitRef", "buildx git.checksum"},
 			check:   unpinnedCommit,
 		},

@@ -35,7 +35,7 @@ image "web" {
     install = ["curl=8.14.1-2"]
   }
 }`,
-			Mend:    "Run `specbuild lock` and commit specbuild.lock; of packages that a base's own manager fetches, write the versions: only that manager, in that base, knows them.",
+			Mend:    "Run `specbuild lock` and commit specbuild.lock; `validate --fix` pins what the lock lacks. Of packages that a base's own manager fetches, write the versions: only that manager, in that base, knows them.",
 			Sources: []string{"DL3008", "DL3018", "DL3033", "DL3037", "DL3041", "KICS apt_get_install_pin_version_not_defined"},
 			check:   unpinnedPackages,
 		},
