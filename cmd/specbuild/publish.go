@@ -243,7 +243,7 @@ func (p *publisher) write(ctx context.Context, o output, r engine.Result, a *ima
 			tags = []string{name + ":latest"} // docker load needs a name, and this is not a registry's
 		}
 		return "written", writeFile(o.path, func(w io.Writer) error {
-			return image.WriteDockerTar(w, a, a.Platforms[0], tags)
+			return image.WriteDockerTar(ctx, w, a, a.Platforms[0], tags)
 		})
 	default:
 		return "written", writeTree(ctx, o.path, r.Images[0], p.world.machine.users.ordinary())

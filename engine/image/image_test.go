@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -269,19 +271,63 @@ func TestDockerTar(t *testing.T) {
 	t.Parallel()
 	a := assemble(t, testResult(t, "linux/amd64", "linux/arm64"), Options{})
 	var b bytes.Buffer
-	if err := WriteDockerTar(&b, a, "linux/arm64", []string{"registry.example.com/web:1"}); err != nil {
+	if err := WriteDockerTar(t.Context(), &b, a, "linux/arm64", []string{"registry.example.com/web:1", "localhost:5000/web"}); err != nil {
 		t.Fatal(err)
 	}
 	skopeo := tool(t, "skopeo")
 	file := filepath.Join(t.TempDir(), "web.tar")
 	os.WriteFile(file, b.Bytes(), 0o644)
-	out, err := exec.Command(skopeo, "inspect", "--config", "docker-archive:"+file).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), `"arm64"`) {
-		t.Errorf("skopeo: %v\n%s", err, out)
+	for _, tag := range []string{"registry.example.com/web:1", "localhost:5000/web:latest"} {
+		out, err := exec.Command(skopeo, "inspect", "--config", "docker-archive:"+file+":"+tag).CombinedOutput()
+		if err != nil || !strings.Contains(string(out), `"arm64"`) {
+			t.Errorf("skopeo: %v\n%s", err, out)
+		}
 	}
-	err = WriteDockerTar(io.Discard, a, "linux/s390x", nil)
+	err := WriteDockerTar(t.Context(), io.Discard, a, "linux/s390x", nil)
 	if err == nil || !strings.Contains(err.Error(), "--platform") {
 		t.Errorf("a platform that is not there: %v", err)
+	}
+}
+
+func TestADockerTarIsTheSameEachTime(t *testing.T) {
+	t.Parallel()
+	a := assemble(t, testResult(t, "linux/amd64"), Options{})
+	var first []byte
+	for range 10 {
+		var b bytes.Buffer
+		if err := WriteDockerTar(t.Context(), &b, a, "linux/amd64", []string{"web:1", "web:2", "web:3", "x/y:4"}); err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = b.Bytes()
+		}
+		if !bytes.Equal(first, b.Bytes()) {
+			t.Fatal("the same image and tags gave other bytes")
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := WriteDockerTar(ctx, io.Discard, a, "linux/amd64", []string{"web:1"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("after the end of the build: %v", err)
+	}
+}
+
+func TestBuildsIntoOneLayoutKeepEachOthersImages(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	a := assemble(t, testResult(t, "linux/amd64"), Options{})
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			if _, err := WriteLayout(t.Context(), dir, a, fmt.Sprintf("image%d", i)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	idx, err := readIndex(dir)
+	if err != nil || len(idx.Manifests) != 20 {
+		t.Errorf("%d images of 20 are in the index, %v", len(idx.Manifests), err)
 	}
 }
 

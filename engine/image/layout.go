@@ -13,9 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
-	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
@@ -46,16 +44,30 @@ func WriteLayout(ctx context.Context, dir string, a *Artifact, ref string) (bool
 		return wrote, err
 	}
 	wrote = wrote || did
+	did, err = addToIndex(dir, a, ref)
+	return wrote || did, err
+}
+
+// addToIndex reads and writes the index while nobody else does: two builds into
+// one layout would lose the image of the first.
+func addToIndex(dir string, a *Artifact, ref string) (bool, error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return false, fmt.Errorf("opening the layout %s: %w", dir, err)
+	}
+	defer d.Close() // which unlocks it
+	if err := lockDir(d); err != nil {
+		return false, fmt.Errorf("locking the layout %s: %w", dir, err)
+	}
 	idx, err := readIndex(dir)
 	if err != nil {
-		return wrote, err
+		return false, err
 	}
 	raw, err := json.Marshal(withEntry(idx, a, ref))
 	if err != nil {
-		return wrote, err
+		return false, err
 	}
-	did, err = replaceFile(filepath.Join(dir, "index.json"), raw)
-	return wrote || did, err
+	return replaceFile(filepath.Join(dir, "index.json"), raw)
 }
 
 func readIndex(dir string) (*v1.IndexManifest, error) {
@@ -220,21 +232,18 @@ func replaceFile(path string, data []byte) (bool, error) {
 // artifact gives the same bytes.
 func WriteOCITar(ctx context.Context, w io.Writer, a *Artifact, ref string) error {
 	tw := tar.NewWriter(w)
-	if err := tarFile(tw, "oci-layout", rawBlob([]byte(layoutFile))); err != nil {
+	if err := tarFile(ctx, tw, "oci-layout", rawBlob([]byte(layoutFile))); err != nil {
 		return err
 	}
 	raw, err := json.Marshal(withEntry(&v1.IndexManifest{SchemaVersion: 2, MediaType: types.OCIImageIndex}, a, ref))
 	if err != nil {
 		return err
 	}
-	if err := tarFile(tw, "index.json", rawBlob(raw)); err != nil {
+	if err := tarFile(ctx, tw, "index.json", rawBlob(raw)); err != nil {
 		return err
 	}
 	err = a.blobs(func(b blob) error {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		return tarFile(tw, "blobs/"+b.hash.Algorithm+"/"+b.hash.Hex, b)
+		return tarFile(ctx, tw, "blobs/"+b.hash.Algorithm+"/"+b.hash.Hex, b)
 	})
 	if err != nil {
 		return err
@@ -242,7 +251,7 @@ func WriteOCITar(ctx context.Context, w io.Writer, a *Artifact, ref string) erro
 	return tw.Close()
 }
 
-func tarFile(tw *tar.Writer, path string, b blob) error {
+func tarFile(ctx context.Context, tw *tar.Writer, path string, b blob) error {
 	h := &tar.Header{Name: path, Mode: 0o644, Size: b.size, ModTime: Epoch, Format: tar.FormatUSTAR}
 	if b.size >= 1<<33 { // what ustar's octal field can say
 		h.Format = tar.FormatPAX
@@ -255,25 +264,6 @@ func tarFile(tw *tar.Writer, path string, b blob) error {
 		return err
 	}
 	defer r.Close()
-	_, err = io.Copy(tw, r)
+	_, err = io.Copy(tw, &ctxReader{ctx, r})
 	return err
-}
-
-// WriteDockerTar writes one platform's image as the archive that `docker
-// load` reads, under the given tags; none means the name alone.
-func WriteDockerTar(w io.Writer, a *Artifact, platform string, tags []string) error {
-	i := slices.Index(a.Platforms, platform)
-	if i < 0 {
-		return fmt.Errorf("a docker archive holds one platform: %s is not among %s; choose with --platform",
-			platform, strings.Join(a.Platforms, ", "))
-	}
-	refs := map[name.Reference]v1.Image{}
-	for _, t := range tags {
-		tag, err := name.NewTag(t)
-		if err != nil {
-			return fmt.Errorf("tag %q: %w", t, err)
-		}
-		refs[tag] = a.Images[i]
-	}
-	return tarball.MultiRefWrite(refs, w)
 }
