@@ -68,6 +68,7 @@ func (s *specFlags) addJudging(cmd *cobra.Command) {
 	f.StringArrayVar(&s.policies, "policy", nil, "judge by this policy as well: a file or folder, oci://… or git::…; may be repeated")
 	f.StringArrayVar(&s.overrides, "override", nil, "go past the errors of a rule that no policy has made hard; needs --reason; may be repeated")
 	f.StringArrayVar(&s.reports, "report", nil, "also write what is found as FORMAT[:FILE]: "+strings.Join(report.Formats(), ", ")+"; may be repeated")
+	cmd.PreRunE = s.checkReports
 	f.StringVar(&s.reason, "reason", "", "why, for --override: it is written into the image's annotations")
 }
 
@@ -104,6 +105,7 @@ func (c *cli) loadIn(ctx context.Context, dir, top string, args []string, s *spe
 	if err != nil {
 		return nil, nil, err
 	}
+	c.yield(s)
 	m := &modules{c: c, upgrade: s.upgrade}
 	defer m.close()
 	connect := c.connect

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/specbuild/specbuild/planner/rules"
 	"github.com/specbuild/specbuild/spec"
 	"github.com/specbuild/specbuild/spec/diag"
@@ -37,15 +39,12 @@ func (c *cli) writeReports(command string, f *specFlags, ds diag.List, sp *spec.
 	}
 	for _, arg := range f.reports {
 		format, file, named := strings.Cut(arg, ":")
-		if !slices.Contains(report.Formats(), format) {
-			return usagef("--report %s: %q is no form of a report; there are %s", arg, format, strings.Join(report.Formats(), ", "))
-		}
 		var out bytes.Buffer
 		if err := r.Write(&out, format); err != nil {
 			return err
 		}
 		if !named {
-			if _, err := c.stdout.Write(out.Bytes()); err != nil {
+			if _, err := c.reports.Write(out.Bytes()); err != nil {
 				return err
 			}
 			continue
@@ -55,6 +54,44 @@ func (c *cli) writeReports(command string, f *specFlags, ds diag.List, sp *spec.
 		}
 	}
 	return nil
+}
+
+// checkReports refuses reports that nobody could read, before anything is
+// done: of no known form, or with something else on standard output.
+func (s *specFlags) checkReports(cmd *cobra.Command, _ []string) error {
+	json := cmd.Flags().Lookup("json")
+	taken := ""
+	switch {
+	case json != nil && json.Changed:
+		taken = "what --json prints"
+	case slices.Contains([]string{"graph", "affected", "eval"}, cmd.Name()):
+		taken = "what " + cmd.Name() + " prints"
+	}
+	for _, arg := range s.reports {
+		format, _, named := strings.Cut(arg, ":")
+		if !slices.Contains(report.Formats(), format) {
+			return usagef("--report %s: %q is no form of a report; there are %s", arg, format, strings.Join(report.Formats(), ", "))
+		}
+		if !named && taken != "" {
+			return usagef("--report %s: standard output is for %s; name a file, --report %s:FILE", arg, taken, arg)
+		}
+		if !named {
+			taken = "--report " + arg
+		}
+	}
+	return nil
+}
+
+// yield leaves standard output to a report that goes there, so that it is
+// that document and nothing else. What is for people goes to standard error.
+func (c *cli) yield(s *specFlags) {
+	if c.reports != nil {
+		return
+	}
+	c.reports = c.stdout
+	if slices.ContainsFunc(s.reports, func(arg string) bool { return !strings.Contains(arg, ":") }) {
+		c.stdout = c.stderr
+	}
 }
 
 // repository is the top of the git work tree around a workspace, which

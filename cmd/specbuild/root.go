@@ -11,6 +11,7 @@ import (
 // cli is what all commands share: where to print, and the global flags.
 type cli struct {
 	stdout, stderr io.Writer
+	reports        io.Writer // standard output, where --report names no file; see yield
 	users          users
 
 	progress string // auto, terminal, plain, json, quiet
