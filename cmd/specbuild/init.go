@@ -69,7 +69,15 @@ func (c *cli) runInit(ctx context.Context, stdin io.Reader, dir string, f initFl
 		guess.Name = f.name
 	}
 	if f.kind != "" {
-		guess.Kind, sign = starter.Kind(f.kind), ""
+		guess.Kind = starter.Kind(f.kind)
+	}
+	why := ""
+	switch {
+	case f.kind != "":
+	case sign != "":
+		why = ", for the " + sign + " that is there"
+	default:
+		why = ", since there is nothing here that init knows"
 	}
 	guess.YAML = f.yaml
 	text, err := starter.Spec(os.DirFS(full), guess)
@@ -83,7 +91,7 @@ func (c *cli) runInit(ctx context.Context, stdin io.Reader, dir string, f initFl
 	if err := c.writeNew(ctx, file, text, f.force); err != nil {
 		return err
 	}
-	c.sayNext(dir, file, guess, sign)
+	c.sayNext(dir, file, guess, why)
 	return nil
 }
 
@@ -165,12 +173,12 @@ func onlyErrors(ds diag.List) diag.List {
 }
 
 // sayNext tells what was written and what one does with it.
-func (c *cli) sayNext(dir, file string, o starter.Options, sign string) {
-	why := ""
-	if sign != "" {
-		why = ", for the " + sign + " that is there"
+func (c *cli) sayNext(dir, file string, o starter.Options, why string) {
+	fmt.Fprintf(c.stdout, "wrote %s: image.%s, %s%s\n", filepath.ToSlash(file), o.Name, o.Kind, why)
+	if _, err := os.Stat(filepath.Join(dir, "Dockerfile")); err == nil {
+		fmt.Fprintf(c.stdout, "There is a Dockerfile: `specbuild import --force %s` writes a spec from that instead.\n", filepath.ToSlash(filepath.Join(dir, "Dockerfile")))
 	}
-	fmt.Fprintf(c.stdout, "wrote %s: image.%s, %s%s\n\n", filepath.ToSlash(file), o.Name, o.Kind, why)
+	fmt.Fprintln(c.stdout)
 	arg := ""
 	if dir != "." {
 		arg = " " + filepath.ToSlash(dir)
@@ -178,6 +186,6 @@ func (c *cli) sayNext(dir, file string, o starter.Options, sign string) {
 	c.printTable([][]string{
 		{"  specbuild validate" + arg, "find mistakes"},
 		{"  specbuild lock" + arg, "pin what it is made of; commit specbuild.lock"},
-		{"  specbuild apply" + arg + " -o oci:" + o.Name, "build, test and write the image"},
+		{"  specbuild apply" + arg + " -o oci:out", "build, test and write the image"},
 	})
 }

@@ -1,6 +1,7 @@
 package starter
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ type project struct {
 
 	Version   string   // of the compiler
 	Main      string   // what is compiled or started
+	Built     string   // the folder that a build makes, of Node.js; empty where the sources are started
 	Locked    bool     // there is a lock file of the language
 	Manifests []string // files that say what the program depends on
 	Sources   []string // what of the folder goes into the image
@@ -129,12 +131,23 @@ func (p *project) lookNode(dir fs.FS, o Options) error {
 			p.Manifests, p.Locked = append(p.Manifests, lock), true
 		}
 	}
-	var manifest struct{ Main string }
+	var manifest struct {
+		Main    string
+		Scripts struct{ Start, Build string }
+	}
 	_ = json.Unmarshal(text, &manifest) // npm will say what is wrong with it
 	p.Sources = without(content(dir), p.Manifests)
-	p.Main = firstThere(dir, manifest.Main, "server.js", "index.js", "app.js", "main.js", "src/index.js", "dist/index.js")
-	if p.Main == "" {
-		return errors.New(`package.json names no "main", and there is no server.js or index.js here`)
+	started := ""
+	if words := strings.Fields(manifest.Scripts.Start); len(words) == 2 && words[0] == "node" {
+		started = words[1]
+	}
+	p.Main = firstThere(dir, started, manifest.Main, "server.js", "index.js", "app.js", "main.js", "src/index.js", "dist/index.js")
+	if p.Main == "" && manifest.Scripts.Build != "" {
+		p.Main = path.Clean(cmp.Or(started, manifest.Main, "dist/index.js"))
+		p.Built, _, _ = strings.Cut(p.Main, "/")
+	}
+	if p.Main == "" || strings.HasPrefix(p.Main, "..") || path.IsAbs(p.Main) {
+		return errors.New(`it is not known what the image starts: package.json has neither "main" nor a script "start": "node FILE" whose file is here, no script "build", and there is no server.js or index.js`)
 	}
 	return nil
 }

@@ -45,6 +45,12 @@ func projects() map[string]projectCase {
 		"node without a lock": {kind: starter.Node, from: "docker.io/library/node:20-slim", files: map[string]string{
 			"package.json": `{}`, "server.js": "", "lib/x.js": "",
 		}, want: []string{"install", "node:20-slim", "server.js"}},
+		"node that is built": {kind: starter.Node, files: map[string]string{
+			"package.json": `{"scripts": {"build": "tsc", "start": "node dist/server.js"}}`, "tsconfig.json": "{}", "src/server.ts": "",
+		}, want: []string{"/app/dist", "dist/server.js", "tsconfig.json"}},
+		"node by its script": {kind: starter.Node, files: map[string]string{
+			"package.json": `{"main": "lib.js", "scripts": {"start": "node bin/www.js"}}`, "bin/www.js": "", "lib.js": "",
+		}, want: []string{`bin/www.js`}},
 		"python": {kind: starter.Python, files: map[string]string{
 			"requirements.txt": "flask\n", "app.py": "", "shop/__init__.py": "",
 		}, want: []string{"requirements.txt", "app.py"}},
@@ -117,7 +123,7 @@ func TestSpecRefusals(t *testing.T) {
 		"kind":             {starter.Options{Name: "a", Kind: "java"}, nil, `"java" is not known; it is deb, go, node, python, rust or static`},
 		"no go.mod":        {starter.Options{Name: "a", Kind: starter.Go}, nil, "there is no go.mod here"},
 		"no package.json":  {starter.Options{Name: "a", Kind: starter.Node}, nil, "there is no package.json"},
-		"no program":       {starter.Options{Name: "a", Kind: starter.Node}, map[string]string{"package.json": "{}"}, `names no "main"`},
+		"no program":       {starter.Options{Name: "a", Kind: starter.Node}, map[string]string{"package.json": "{}"}, `neither "main" nor`},
 		"no requirements":  {starter.Options{Name: "a", Kind: starter.Python}, nil, "there is no requirements.txt or pyproject.toml"},
 		"no main.py":       {starter.Options{Name: "a", Kind: starter.Python}, map[string]string{"requirements.txt": ""}, "there is no main.py"},
 		"no Cargo.toml":    {starter.Options{Name: "a", Kind: starter.Rust}, nil, "there is no Cargo.toml"},

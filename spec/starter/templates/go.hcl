@@ -32,7 +32,8 @@ stage "build" {
   }
 {{end}}
   copy {
-    to = "./"
+    to      = "./"
+    exclude = ["out"] # where `apply -o oci:out` writes
   }
 
   run {

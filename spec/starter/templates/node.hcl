@@ -23,6 +23,35 @@ stage "modules" {
   }
 }
 
+{{- if .Built}}
+# What is started is made here, with all that package.json names.
+stage "build" {
+  from    = base.node
+  workdir = "/app"
+
+  copy {
+    source = {{list .Manifests}}
+    to     = "./"
+  }
+
+  run {
+    command = ["npm", {{if .Locked}}"ci"{{else}}"install"{{end}}, "--no-audit", "--no-fund"]
+    network = "outbound"
+    cache   = ["/root/.npm"]
+  }
+
+  copy {
+    source  = {{list .Sources}}
+    to      = "./"
+    parents = true
+  }
+
+  run {
+    command = ["npm", "run", "build"]
+    outputs = [{{quote (print "/app/" .Built)}}]
+  }
+}
+{{end}}
 # Its platforms are the building machine's: npm runs on each of them. Add
 # platforms = ["linux/amd64", "linux/arm64"] where an emulator is installed.
 image "{{.Name}}" {
@@ -34,13 +63,19 @@ image "{{.Name}}" {
     source = "/app"
     to     = "/app"
   }
-
+{{if .Built}}
+  copy {
+    from   = stage.build
+    source = {{quote (print "/app/" .Built)}}
+    to     = {{quote (print "/app/" .Built)}}
+  }
+{{else}}
   copy {
     source  = {{list .Sources}}
     to      = "./"
     parents = true
   }
-
+{{end}}
   run_as     = "1000:1000" # node, in the official images
   env        = { NODE_ENV = "production" }
   entrypoint = ["node", {{quote .Main}}]

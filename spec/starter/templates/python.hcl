@@ -11,6 +11,8 @@ stage "packages" {
   copy {
 {{- if .Manifests}}
     source = {{list .Manifests}}
+{{- else}}
+    exclude = ["out"] # where `apply -o oci:out` writes
 {{- end}}
     to     = "./"
   }

@@ -14,7 +14,7 @@ stage "build" {
 
   copy {
     to      = "./"
-    exclude = ["target"]
+    exclude = ["target", "out"] # out: where `apply -o oci:out` writes
   }
 
   run {
