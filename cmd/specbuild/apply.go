@@ -119,6 +119,14 @@ func (c *cli) applyCompiled(ctx context.Context, f *applyFlags, w *world, comp *
 			return err
 		}
 	}
+	swallowed, err := w.swallowed(ctx, comp.graph, outs)
+	if err != nil {
+		return err
+	}
+	comp.found = append(comp.found, swallowed...)
+	if err := c.report(swallowed, comp.spec); err != nil {
+		return err
+	}
 	p := c.printer(f.verbose)
 	defer p.Close()
 	if why := c.users.stayed; why != nil {

@@ -26,6 +26,20 @@ func (t *contents) list(ctx context.Context, r Request) (*Selection, error) {
 	if sel := t.found[rules]; sel != nil {
 		return sel, nil
 	}
+	s, err := t.selector(r)
+	if err != nil {
+		return nil, err
+	}
+	sel, err := s.gather(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t.found[rules] = sel
+	return sel, nil
+}
+
+// selector reads the rules of a request.
+func (t *contents) selector(r Request) (*selector, error) {
 	if _, err := t.openRoot(); err != nil {
 		return nil, err
 	}
@@ -41,12 +55,7 @@ func (t *contents) list(ctx context.Context, r Request) (*Selection, error) {
 		}
 		s.filter.setDockerignore(patterns)
 	}
-	sel, err := s.gather(ctx)
-	if err != nil {
-		return nil, err
-	}
-	t.found[rules] = sel
-	return sel, nil
+	return s, nil
 }
 
 // gather walks the context for the plain sources, and the targets of those

@@ -53,6 +53,23 @@ func (v *View) List(ctx context.Context, r Request) (*Selection, error) {
 	return t.list(ctx, r)
 }
 
+// Takes reports whether a selection would have a file, which need not be
+// there: by its name alone, slash-separated from the context's root. What
+// links would add is not looked at.
+func (v *View) Takes(ctx context.Context, r Request, file string) (bool, error) {
+	t, err := v.enter(ctx, r.Dir)
+	if err != nil {
+		return false, err
+	}
+	defer v.leave(t)
+	s, err := t.selector(r)
+	if err != nil {
+		return false, err
+	}
+	st, err := s.filter.at(file)
+	return err == nil && s.filter.selected(st, file), err
+}
+
 // Select finds and hashes; requests of one context share its stat index,
 // contexts are read at the same time. There is a selection or an error for
 // each request, in their order; the errors are those of the function Select.

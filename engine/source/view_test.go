@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -276,5 +277,43 @@ func benchmarkView(b *testing.B, rs []Request) {
 		if n := round(); n != 0 {
 			b.Fatalf("%d files were read", n)
 		}
+	}
+}
+
+// Takes is asked of files that are not there yet, and agrees with the
+// selection once they are.
+func TestTakesIsWhatWillBeSelected(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, ignore string
+		r            Request
+		file         string
+		want         bool
+	}{
+		{"everything", "", Request{}, "out/index.json", true},
+		{"the built-in list", "", Request{}, "out/.git/x", false},
+		{"a file that a source names", "", Request{Sources: []string{"a"}}, "out/index.json", false},
+		{"a glob", "", Request{Sources: []string{"o*"}}, "out/index.json", true},
+		{"excluded", "", Request{Exclude: []string{"out"}}, "out/index.json", false},
+		{"not included", "", Request{Include: []string{"a"}}, "out/index.json", false},
+		{"ignored", "out\n", Request{UseDockerignore: true}, "out/index.json", false},
+		{"an exception", "out\n!out/index.json\n", Request{UseDockerignore: true}, "out/index.json", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.r.Dir = tree(t, "a=1", ".dockerignore="+c.ignore)
+			got, err := new(View).Takes(context.Background(), c.r, c.file)
+			if err != nil || got != c.want {
+				t.Fatalf("%v, %v", got, err)
+			}
+			plant(t, c.r.Dir, c.file+"=2")
+			sel, err := List(context.Background(), c.r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(onlyFiles(sel), c.file) != c.want {
+				t.Errorf("the selection has %q", onlyFiles(sel))
+			}
+		})
 	}
 }

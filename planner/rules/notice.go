@@ -18,6 +18,10 @@ func Notices() []Notice {
 			Why: "The lock holds what amd64 and arm64 machines need, so that a laptop and CI agree; an archive that lacks one of them is no reason to stop. Say `build_platforms` in the workspace to decide it.",
 		},
 		{
+			Code: "output-copied", Title: "An output of `apply`, or the cache, lies in a folder that a step copies",
+			Why: "The next build would have it in itself: the image grows, and is never done. Choose another folder, or leave it out by `exclude` or .dockerignore.",
+		},
+		{
 			Code: "publish-platforms-said", Title: "An image without `platforms` is pushed for the machine that pushes it",
 			Why: "Pushed from another machine, the same tag would be of another platform. Say `platforms`.",
 		},
