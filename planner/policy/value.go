@@ -199,13 +199,13 @@ func variables(vars []spec.EnvVar) cty.Value {
 // point at.
 func (v *view) object(rv reflect.Value, in *place) cty.Value {
 	fields := map[string]cty.Value{}
-	own := in
-	if at, ok := rangeOf(rv); ok {
+	own := &place{attrs: map[string]diag.Range{}}
+	switch at, ok := rangeOf(rv); {
+	case ok:
 		own = v.placeAt(at, in)
 		fields["range"] = cty.StringVal(at.String())
-	}
-	if own == nil { // what stands nowhere, such as the default context
-		own = &place{attrs: map[string]diag.Range{}}
+	case in != nil: // a part of what is around it, which may have an address of its own: the base of an instance
+		own = &place{addr: in.addr, at: in.at, attrs: in.attrs}
 	}
 	v.fields(rv, own, fields)
 	if rv.CanAddr() {
