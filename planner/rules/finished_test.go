@@ -66,8 +66,12 @@ func at(layer int, paths ...string) []survey.File {
 	return out
 }
 
-func account(name string, id int, password string, layer int) survey.Account {
-	return survey.Account{Name: name, ID: id, Password: password, Layer: layer}
+func account(name string, id int, password string, layer int) survey.User {
+	return survey.User{Name: name, UID: id, GID: id, Password: password, Layer: layer}
+}
+
+func group(name string, id, layer int) survey.Group {
+	return survey.Group{Name: name, GID: id, Password: survey.Locked, Layer: layer}
 }
 
 func TestJudgeImages(t *testing.T) {
@@ -137,15 +141,15 @@ func TestJudgeImages(t *testing.T) {
 		"to be started": {survey.Facts{Start: survey.Start{Command: "/web", Path: "/web"}}, deflt, nil, 0},
 
 		"accounts that share": {survey.Facts{
-			Users:  []survey.Account{account("root", 0, survey.Locked, 0), account("toor", 0, survey.Locked, 0), account("root", 3, survey.Locked, 0)},
-			Groups: []survey.Account{account("a", 1, survey.Locked, 1), account("b", 1, survey.Locked, 1)},
+			Users:  []survey.User{account("root", 0, survey.Locked, 0), account("toor", 0, survey.Locked, 0), account("root", 3, survey.Locked, 0)},
+			Groups: []survey.Group{group("a", 1, 1), group("b", 1, 1)},
 		}, deflt, []string{
 			"warning user-ids-unique: Accounts share a user's name or number | root and toor with the number 0, the name root twice",
 			"warning user-ids-unique: Accounts share a group's name or number | /etc/group of the image has a and b with the number 1",
 		}, 1},
 		// quiet: user-ids-unique (a user and a group of one number)
-		"a user and its group": {survey.Facts{Users: []survey.Account{account("a", 1, survey.Locked, 1)}, Groups: []survey.Account{account("a", 1, survey.Locked, 1)}}, deflt, nil, 0},
-		"passwords": {survey.Facts{Users: []survey.Account{account("root", 0, survey.Empty, 0), account("a", 1, survey.Set, 1), account("b", 2, survey.Locked, 1)}}, deflt, []string{
+		"a user and its group": {survey.Facts{Users: []survey.User{account("a", 1, survey.Locked, 1)}, Groups: []survey.Group{group("a", 1, 1)}}, deflt, nil, 0},
+		"passwords": {survey.Facts{Users: []survey.User{account("root", 0, survey.Empty, 0), account("a", 1, survey.Set, 1), account("b", 2, survey.Locked, 1)}}, deflt, []string{
 			"warning user-no-password: An account can be logged in to | root logs in without a password",
 			"error user-no-password: An account can be logged in to | a has a password",
 		}, 1},
@@ -186,7 +190,7 @@ func TestToldBefore(t *testing.T) {
 	t.Parallel()
 	f := facts(t, builtSpec)
 	img := finishedOf(f, "web", survey.Facts{
-		Caches: at(1, "/var/lib/apt/lists/x"), Users: []survey.Account{account("a", 1, survey.Set, 1)}, Setuid: at(1, "/bin/su"), Writable: at(1, "/srv/x"),
+		Caches: at(1, "/var/lib/apt/lists/x"), Users: []survey.User{account("a", 1, survey.Set, 1)}, Setuid: at(1, "/bin/su"), Writable: at(1, "/srv/x"),
 	})
 	var told diag.List
 	for _, id := range []string{"packages-cache-clean", "user-no-password", "no-setuid-files", "file-modes-explicit"} {

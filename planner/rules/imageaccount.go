@@ -16,25 +16,32 @@ import (
 // sameAccounts is advice where it is not graded: that two names share a number
 // may be meant, and is often a base's.
 func sameAccounts(d *docket, img *Image) {
+	users, groups := make([]line, len(img.Users)), make([]line, len(img.Groups))
+	for i, u := range img.Users {
+		users[i] = line{u.Name, u.UID, u.Layer}
+	}
+	for i, g := range img.Groups {
+		groups[i] = line{g.Name, g.GID, g.Layer}
+	}
 	for _, table := range []struct {
 		noun, file string
-		all        []survey.Account
-	}{{"user", "/etc/passwd", img.Users}, {"group", "/etc/group", img.Groups}} {
+		all        []line
+	}{{"user", "/etc/passwd", users}, {"group", "/etc/group", groups}} {
 		var pairs []string
 		layer := 0
 		names, ids := map[string]bool{}, map[int]string{}
 		for _, a := range table.all {
-			switch first, taken := ids[a.ID]; {
-			case names[a.Name]:
-				pairs = append(pairs, "the name "+a.Name+" twice")
-				layer = a.Layer
+			switch first, taken := ids[a.id]; {
+			case names[a.name]:
+				pairs = append(pairs, "the name "+a.name+" twice")
+				layer = a.layer
 			case taken:
-				pairs = append(pairs, fmt.Sprintf("%s and %s with the number %d", first, a.Name, a.ID))
-				layer = a.Layer
+				pairs = append(pairs, fmt.Sprintf("%s and %s with the number %d", first, a.name, a.id))
+				layer = a.layer
 			default:
-				ids[a.ID] = a.Name
+				ids[a.id] = a.name
 			}
-			names[a.Name] = true
+			names[a.name] = true
 		}
 		if len(pairs) == 0 {
 			continue
@@ -50,10 +57,16 @@ func sameAccounts(d *docket, img *Image) {
 	}
 }
 
+// line is what a user and a group have.
+type line struct {
+	name      string
+	id, layer int
+}
+
 // openAccounts stops a build that made such an account itself. Of a base that
 // has one it is a warning: only its owners can mend it.
 func openAccounts(d *docket, img *Image) {
-	var bad []survey.Account
+	var bad []survey.User
 	for _, a := range img.Users {
 		if a.Password != survey.Locked {
 			bad = append(bad, a)
@@ -61,7 +74,7 @@ func openAccounts(d *docket, img *Image) {
 	}
 	for len(bad) > 0 {
 		w := d.writer(img, bad[0].Layer, "")
-		same := func(a survey.Account) bool { return d.writer(img, a.Layer, "") == w }
+		same := func(a survey.User) bool { return d.writer(img, a.Layer, "") == w }
 		var said []string
 		for _, a := range bad {
 			if same(a) && a.Password == survey.Empty {

@@ -2,6 +2,7 @@ package survey_test
 
 import (
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,19 +139,26 @@ func FuzzStart(f *testing.F) {
 func TestAccounts(t *testing.T) {
 	t.Parallel()
 	f := take(t, survey.Config{}, image(t, files{
-		"/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n\nweb::10001:10001::/home/web:\nold:abcdefghijklm:5:5::/:/bin/sh\nsvc:*:6:6::/:/x\nhash:x:7:7::/:/x\nnone:x:8:8::/:/x\n+nis:x:1:1::/:/x\nbroken:line\n",
+		"/etc/passwd": "root:x:0:0:root:/root:/bin/bash\n\nweb::10001:10002::/home/web:\nold:abcdefghijklm:5:5::/:/bin/sh\nsvc:*:6:none::/:/x\nhash:x:7:7::/:/x\nnone:x:8:8::/:/x\n+nis:x:1:1::/:/x\nbroken:line\n",
 		"/etc/shadow": "root:!:19000::::::\nhash:$y$j9T$x:19000::::::\nweb:!::::::\n",
-		"/etc/group":  "root:x:0:\nstaff::50:web\n",
+		"/etc/group":  "root:x:0:\nstaff::50:web,old\n",
 	}, files{"/etc/gshadow": "root:*::\n"}))
 	var got []string
-	for _, a := range append(f.Users, f.Groups...) {
-		got = append(got, a.Name+" "+a.Password)
+	for _, u := range f.Users {
+		got = append(got, u.Name+" "+u.Password)
+	}
+	for _, g := range f.Groups {
+		got = append(got, g.Name+" "+g.Password)
 	}
 	want := "root locked,web empty,old set,svc locked,hash set,none locked,root locked,staff locked"
 	if strings.Join(got, ",") != want {
 		t.Errorf("%v, not %v", got, want)
 	}
-	if f.Groups[0].Layer != 1 || f.Groups[1].Layer != 0 || f.Users[1].ID != 10001 || f.Users[1].Home != "/home/web" {
+	web := survey.User{Name: "web", UID: 10001, GID: 10002, Home: "/home/web", Password: survey.Empty}
+	if f.Groups[0].Layer != 1 || f.Groups[1].Layer != 0 || f.Users[1] != web || f.Users[2].Shell != "/bin/sh" || f.Users[3].GID != -1 {
+		t.Errorf("%+v %+v", f.Users, f.Groups)
+	}
+	if g := f.Groups[1]; g.GID != 50 || len(f.Groups[0].Members) > 0 || !slices.Equal(g.Members, []string{"web", "old"}) {
 		t.Errorf("%+v %+v", f.Users, f.Groups)
 	}
 	// An image without any has none.

@@ -10,7 +10,7 @@ import (
 
 // Format is the version of [Facts] and of how they are found out. Facts that
 // another version has written down are not its own.
-const Format = 1
+const Format = 2
 
 // Most is how many files a list of [Facts] holds at most. An image with more
 // is broken in one way, not in a thousand.
@@ -82,19 +82,19 @@ type Config struct {
 
 // Facts is what is known of a finished image on one platform.
 type Facts struct {
-	Platform string    `json:"platform"`
-	Config   Config    `json:"config"`
-	Size     int64     `json:"size"`   // bytes of all files of all layers
-	Wasted   int64     `json:"wasted"` // of those, what layers above delete or replace
-	Count    int       `json:"count"`  // files and folders in the root
-	Layers   []Layer   `json:"layers"`
-	Setuid   []File    `json:"setuid"`   // programs that run as their owner or group, whoever starts them
-	Writable []File    `json:"writable"` // by everybody: files, and folders without the sticky bit
-	Left     []File    `json:"leftovers"`
-	Caches   []File    `json:"package_caches"`
-	Users    []Account `json:"users"`  // of /etc/passwd
-	Groups   []Account `json:"groups"` // of /etc/group
-	Start    Start     `json:"start"`
+	Platform string  `json:"platform"`
+	Config   Config  `json:"config"`
+	Size     int64   `json:"size"`   // bytes of all files of all layers
+	Wasted   int64   `json:"wasted"` // of those, what layers above delete or replace
+	Count    int     `json:"count"`  // files and folders in the root
+	Layers   []Layer `json:"layers"`
+	Setuid   []File  `json:"setuid"`   // programs that run as their owner or group, whoever starts them
+	Writable []File  `json:"writable"` // by everybody: files, and folders without the sticky bit
+	Left     []File  `json:"leftovers"`
+	Caches   []File  `json:"package_caches"`
+	Users    []User  `json:"users"`
+	Groups   []Group `json:"groups"`
+	Start    Start   `json:"start"`
 }
 
 // Take looks at the files of an image. Errors are Root's.
