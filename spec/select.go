@@ -117,6 +117,7 @@ func (ld *loader) foldersOf(r *request) []string {
 			ld.diags.Errorf(at, "Spec not found", "%s.", sentence(err.Error()))
 			return nil
 		}
+		ld.checkMember(r, r.glob)
 		return []string{r.glob}
 	case !r.pattern:
 		ld.checkMember(r, rel)

@@ -176,6 +176,9 @@ func (c *cli) policyFiles(ctx context.Context, sp *spec.Spec, f *specFlags) ([]p
 			ds.Errorf(source.Range, "The policy cannot be read", "%v.", named(err))
 			continue
 		}
+		for i := range more {
+			more[i].Rank = policy.OfWorkspace
+		}
 		files = append(files, more...)
 	}
 	for _, arg := range f.policies {
@@ -207,7 +210,7 @@ func machineFiles(dir string) ([]policy.File, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, policy.File{Name: filepath.Join(dir, e.Name()), Text: text})
+		out = append(out, policy.File{Name: filepath.Join(dir, e.Name()), Text: text, Rank: policy.OfMachine})
 	}
 	return out, nil
 }

@@ -54,9 +54,8 @@ type Options struct {
 // policies' own.
 func (s *Set) Judge(f rules.Facts, o Options) diag.List {
 	f.Grades = s.grades
-	f.Policy = rules.Policy{Rules: s.rules(), Overrides: o.Overrides}
+	f.Policy = rules.Policy{Rules: s.rules(), Overrides: o.Overrides, Waivers: s.waivers()}
 	for _, p := range s.Policies {
-		f.Policy.Waivers = append(f.Policy.Waivers, p.Waivers...)
 		f.Policy.Findings = append(f.Policy.Findings, seals(p, f)...)
 	}
 	seen := s.sees(f)
@@ -75,10 +74,7 @@ func (s *Set) Judge(f rules.Facts, o Options) diag.List {
 // finished images, and by the policies' own.
 func (s *Set) JudgeImages(f rules.Facts, done rules.Finished, o Options) diag.List {
 	f.Grades = s.grades
-	f.Policy = rules.Policy{Rules: s.rules(), Overrides: o.Overrides}
-	for _, p := range s.Policies {
-		f.Policy.Waivers = append(f.Policy.Waivers, p.Waivers...)
-	}
+	f.Policy = rules.Policy{Rules: s.rules(), Overrides: o.Overrides, Waivers: s.waivers()}
 	f.Policy.Findings = s.ofImages(f, done)
 	return rules.JudgeImages(f, done)
 }

@@ -24,7 +24,20 @@ import (
 type File struct {
 	Name string // as diagnostics show it
 	Text []byte
+	Rank Rank
 }
+
+// Rank says who has given a policy. All that are given hold, whatever their
+// rank, and the strictest counts; but what one has made hard, a waiver in one
+// of lower rank does not set aside: anybody can add a policy to a command.
+type Rank int
+
+// The ranks, the lowest first.
+const (
+	OfCommand   Rank = iota // who runs the command: --policy
+	OfWorkspace             // who may change specbuild.hcl
+	OfMachine               // root of the machine that builds
+)
 
 // Set is the policies that hold for a workspace.
 type Set struct {
@@ -32,7 +45,15 @@ type Set struct {
 	Files    map[string][]byte // their texts, by name, for excerpts
 
 	grades map[string]rules.Grade
-	owners map[string]string // the policy that graded or declared a rule, by its id
+	said   map[string][]saying // of each policy that grades a rule, by its id
+	owners map[string]string   // the policy that graded or declared a rule, by its id
+	ranks  map[*spec.Policy]Rank
+}
+
+// saying is what one policy says of a rule.
+type saying struct {
+	policy *spec.Policy
+	grade  rules.Grade
 }
 
 // ReadOptions is what reading needs beside files.
@@ -44,7 +65,10 @@ type ReadOptions struct {
 // Read reads policy files, and checks what their rules ask for by what there
 // is. The set is whole only if no diagnostic is an error.
 func Read(files []File, o ReadOptions) (*Set, diag.List) {
-	s := &Set{Files: map[string][]byte{}, grades: map[string]rules.Grade{}, owners: map[string]string{}}
+	s := &Set{
+		Files: map[string][]byte{}, grades: map[string]rules.Grade{}, said: map[string][]saying{},
+		owners: map[string]string{}, ranks: map[*spec.Policy]Rank{},
+	}
 	var ds diag.List
 	for _, f := range files {
 		if _, twice := s.Files[f.Name]; twice {
@@ -54,6 +78,9 @@ func Read(files []File, o ReadOptions) (*Set, diag.List) {
 		all, problems := spec.ReadPolicy(f.Name, f.Text, o.Version)
 		ds = append(ds, problems...)
 		s.Policies = append(s.Policies, all...)
+		for _, p := range all {
+			s.ranks[p] = f.Rank
+		}
 	}
 	if ds.HasErrors() {
 		return s, ds
@@ -65,7 +92,7 @@ func Read(files []File, o ReadOptions) (*Set, diag.List) {
 	for _, p := range s.Policies {
 		ds = append(ds, s.declare(p, builtin)...)
 		if len(p.Seal.V) > 0 {
-			s.grades[sealed] = stricter(s.grades[sealed], rules.Grade{Set: true, Severity: atMost(p, diag.Error), Hard: hard(p), Range: p.Seal.Range})
+			s.grades[sealed] = stricter(s.grades[sealed], s.blank(p, p.Seal.Range, diag.Error))
 		}
 	}
 	for _, p := range s.Policies {
@@ -122,9 +149,29 @@ func (s *Set) declare(p *spec.Policy, builtin map[string]rules.Rule) diag.List {
 			continue
 		}
 		s.owners[r.ID] = p.Name
-		s.grades[r.ID] = rules.Grade{Hard: hard(p), Range: r.Range, Set: true, Severity: atMost(p, diag.Error)}
+		s.grades[r.ID] = s.blank(p, r.Range, diag.Error)
 	}
 	return ds
+}
+
+// blank is a grade of a policy that says a severity and nothing else.
+func (s *Set) blank(p *spec.Policy, at diag.Range, severity diag.Severity) rules.Grade {
+	g := rules.Grade{Set: true, Severity: atMost(p, severity), Range: at, Lists: map[string][]string{}, Limits: map[string]int64{}}
+	if hard(p) {
+		g.Hard, g.Rank = true, int(s.ranks[p])
+	}
+	return g
+}
+
+// waivers are those of all policies, each with its policy's rank.
+func (s *Set) waivers() []rules.PolicyWaiver {
+	var out []rules.PolicyWaiver
+	for _, p := range s.Policies {
+		for _, w := range p.Waivers {
+			out = append(out, rules.PolicyWaiver{Waiver: w, Rank: int(s.ranks[p])})
+		}
+	}
+	return out
 }
 
 func hard(p *spec.Policy) bool { return p.Enforcement.V == "hard" }
@@ -154,14 +201,17 @@ func (s *Set) grade(p *spec.Policy, g spec.PolicyGrade, builtin map[string]rules
 		ds.Errorf(g.Range, "This cannot be graded", "%s is kept by the %s: it is always an error. Take the line out.", g.Rule, rule.By)
 		return ds
 	}
-	next := rules.Grade{Set: g.Severity.Set, Off: g.Severity.V == "off", Hard: hard(p), Range: g.Range, Lists: map[string][]string{}, Limits: map[string]int64{}}
-	next.Severity = atMost(p, severity(g.Severity.V))
+	next := s.blank(p, g.Range, severity(g.Severity.V))
+	next.Set, next.Off = g.Severity.Set, g.Severity.V == "off"
 	for _, param := range g.Params {
 		ds = append(ds, parameter(&next, rule, param)...)
 	}
-	before, twice := s.grades[g.Rule]
-	if twice {
-		ds = append(ds, conflict(before, next, g)...)
+	for _, other := range s.said[g.Rule] {
+		ds = append(ds, conflict(other.grade, next, g)...)
+		ds = append(ds, loosened(rule, other, saying{p, next})...)
+	}
+	s.said[g.Rule] = append(s.said[g.Rule], saying{p, next})
+	if before, twice := s.grades[g.Rule]; twice {
 		next = stricter(before, next)
 	}
 	s.grades[g.Rule] = next
@@ -275,9 +325,41 @@ func conflict(before, next rules.Grade, g spec.PolicyGrade) diag.List {
 	return ds
 }
 
+// loosened reports a list or a limit that one policy gives to a rule which
+// another, as strict or stricter, asks for without it. That one counts on what
+// the rule has by itself: exceptions, or an older scan, would go around it.
+func loosened(rule rules.Rule, a, b saying) diag.List {
+	var ds diag.List
+	for _, p := range rule.Params {
+		giver, silent := a, b
+		if gives(b.grade, p.Name) {
+			giver, silent = b, a
+		}
+		if p.Needed || gives(a.grade, p.Name) == gives(b.grade, p.Name) || !silent.grade.Set || silent.grade.Off ||
+			weight(silent.policy) == 0 || weight(silent.policy) < weight(giver.policy) {
+			continue
+		}
+		ds.Errorf(giver.grade.Range, "Two policies differ", "%s gives %s to %s, and %s, which is no less strict, asks for the rule without. Write it there too, or leave the rule to one of them.",
+			giver.policy.Name, p.Name, rule.ID, silent.policy.Name)
+		ds[len(ds)-1].Notes = []diag.Note{{Message: "The rule is graded here as well.", Range: silent.grade.Range}}
+	}
+	return ds
+}
+
+func gives(g rules.Grade, param string) bool {
+	_, list := g.Lists[param]
+	_, limit := g.Limits[param]
+	return list || limit
+}
+
+// weight orders policies by their enforcement.
+func weight(p *spec.Policy) int {
+	return slices.Index([]string{"advisory", "soft", "hard"}, p.Enforcement.V)
+}
+
 // stricter is what two grades come to.
 func stricter(a, b rules.Grade) rules.Grade {
-	out := rules.Grade{Hard: a.Hard || b.Hard, Range: cmp.Or(a.Range, b.Range), Lists: map[string][]string{}, Limits: map[string]int64{}}
+	out := rules.Grade{Hard: a.Hard || b.Hard, Rank: max(a.Rank, b.Rank), Range: cmp.Or(a.Range, b.Range), Lists: map[string][]string{}, Limits: map[string]int64{}}
 	for _, g := range []rules.Grade{a, b} {
 		maps.Copy(out.Lists, g.Lists)
 		maps.Copy(out.Limits, g.Limits)

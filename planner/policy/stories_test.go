@@ -69,6 +69,9 @@ type story struct {
 	overrides       map[string]string
 }
 
+// rankOf is whose the policies in a folder of a story are.
+var rankOf = map[string]policy.Rank{"etc": policy.OfMachine, "policy": policy.OfWorkspace, "flag": policy.OfCommand}
+
 func readStory(a *txtar.Archive) *story {
 	s := &story{files: map[string][]byte{".git/HEAD": nil}, overrides: map[string]string{}}
 	words := strings.Fields(string(a.Comment))
@@ -87,7 +90,7 @@ func readStory(a *txtar.Archive) *story {
 		case f.Name == "want":
 			s.want = i
 		case strings.HasSuffix(f.Name, ".policy.hcl"):
-			s.policies = append(s.policies, policy.File{Name: f.Name, Text: f.Data})
+			s.policies = append(s.policies, policy.File{Name: f.Name, Text: f.Data, Rank: rankOf[strings.Split(f.Name, "/")[0]]})
 		default:
 			s.files[f.Name] = f.Data
 		}

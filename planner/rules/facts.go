@@ -102,8 +102,14 @@ type BaseInfo struct {
 type Policy struct {
 	Rules     []Rule            // their own, which are not judged here
 	Findings  []Finding         // of those rules
-	Waivers   []*spec.Waiver    // set aside what is hard, too
+	Waivers   []PolicyWaiver    // set aside what is hard, too
 	Overrides map[string]string // --override: a rule's id with the reason that was given
+}
+
+// PolicyWaiver is a waiver that stands in a policy.
+type PolicyWaiver struct {
+	*spec.Waiver
+	Rank int // of the policy, as Grade.Rank has it
 }
 
 // Finding is a broken rule at an address, which is what a waiver names. The

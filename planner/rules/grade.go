@@ -15,6 +15,7 @@ type Grade struct {
 	Severity diag.Severity
 	Off      bool // the rule is not judged
 	Hard     bool // no waiver of a spec sets it aside
+	Rank     int  // of the policy that made it hard: no waiver of a lower one sets it aside
 	Lists    map[string][]string
 	Limits   map[string]int64 // in the unit of the parameter's kind
 	Range    diag.Range       // where the policy says it; zero where none does

@@ -79,11 +79,11 @@ image "web" {
 func (d *docket) settle(rules []Rule) diag.List {
 	aside := make([]bool, len(d.findings))
 	var out diag.List
-	for i, w := range slices.Concat(d.Spec.Waivers, d.Policy.Waivers) {
+	for _, w := range d.waivers() {
 		if w.Rule.Unknown || w.Address.Unknown || w.Expires.Unknown {
 			continue
 		}
-		out = append(out, d.waive(w, i >= len(d.Spec.Waivers), rules, aside)...)
+		out = append(out, d.waive(w, rules, aside)...)
 	}
 	for i, f := range d.findings {
 		if !aside[i] {
@@ -91,6 +91,17 @@ func (d *docket) settle(rules []Rule) diag.List {
 		}
 	}
 	return d.override(out)
+}
+
+// ofSpec is the rank of a spec's waiver, below that of every policy.
+const ofSpec = -1
+
+func (d *docket) waivers() []PolicyWaiver {
+	var out []PolicyWaiver
+	for _, w := range d.Spec.Waivers {
+		out = append(out, PolicyWaiver{w, ofSpec})
+	}
+	return append(out, d.Policy.Waivers...)
 }
 
 // override makes advice of what --override sets aside for once, but for what
@@ -115,10 +126,11 @@ func (d *docket) setAside(a Aside) {
 }
 
 // waive marks what one waiver sets aside, and says what is wrong with it.
-func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool) diag.List {
-	if ds := d.waivable(w, ofPolicy, rules); len(ds) > 0 {
+func (d *docket) waive(pw PolicyWaiver, rules []Rule, aside []bool) diag.List {
+	if ds := d.waivable(pw, rules); len(ds) > 0 {
 		return d.early(ds)
 	}
+	w := pw.Waiver
 	addrs, ds := d.addressed(w)
 	if len(addrs) == 0 {
 		return d.early(ds)
@@ -136,7 +148,7 @@ func (d *docket) waive(w *spec.Waiver, ofPolicy bool, rules []Rule, aside []bool
 		return nil // said with the spec, or nothing was found that it is for
 	case expired:
 		return d.expired(w, d.late(rules, w), found)
-	case len(found) == 0 && (ofPolicy && d.Spec.Whole || !ofPolicy) && d.whole() && d.decided(w, d.late(rules, w)):
+	case len(found) == 0 && (pw.Rank == ofSpec || d.Spec.Whole) && d.whole() && d.decided(w, d.late(rules, w)):
 		return diag.List{{
 			Severity: diag.Warning, Code: waiverRule, Summary: "The waiver sets nothing aside", Range: w.Range,
 			Detail: fmt.Sprintf("The rule %s finds nothing at %s any more. Take the waiver out.", w.Rule.V, w.Address.V),
@@ -216,8 +228,9 @@ func (d *docket) expired(w *spec.Waiver, late bool, found []diag.Diagnostic) dia
 }
 
 // waivable refuses waivers of what is no rule, of what no waiver can mend, and
-// a spec's of what a policy has made hard.
-func (d *docket) waivable(w *spec.Waiver, ofPolicy bool, rules []Rule) diag.List {
+// of what a policy has made hard: a spec's, and that of a policy which anybody
+// may add to a command, or write into a workspace, beside those that hold.
+func (d *docket) waivable(w PolicyWaiver, rules []Rule) diag.List {
 	var ds diag.List
 	i := slices.IndexFunc(rules, func(r Rule) bool { return r.ID == w.Rule.V })
 	switch {
@@ -229,7 +242,7 @@ func (d *docket) waivable(w *spec.Waiver, ofPolicy bool, rules []Rule) diag.List
 		ds.Errorf(w.Rule.Range, "No such rule", "%q is not the id of a rule%s. docs/rules.md lists them.", w.Rule.V, didYouMean(w.Rule.V, ids))
 	case rules[i].By != ByJudge && rules[i].By != ByPolicy && !rules[i].OfImages() || rules[i].ID == waiverRule:
 		ds.Errorf(w.Rule.Range, "This cannot be set aside", "%s is not judged but has to be so: %s. Take the waiver out.", w.Rule.V, lowerFirst(rules[i].Title))
-	case !ofPolicy && d.Grades[w.Rule.V].Hard:
+	case d.Grades[w.Rule.V].Hard && w.Rank < d.Grades[w.Rule.V].Rank:
 		ds = diag.List{{
 			Severity: diag.Error, Code: waiverRule, Summary: "A policy does not let this be set aside", Range: w.Range,
 			Detail: fmt.Sprintf("%s is hard: only a waiver in the policy itself sets it aside. Ask its owners for one, or mend what the rule finds.", w.Rule.V),
