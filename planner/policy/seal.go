@@ -15,7 +15,9 @@ const sealed = "template-sealed"
 // A policy's seal holds for what is built on the stages and images of modules,
 // the organisation's templates: what it names, nothing above them sets or
 // undoes. `base` says besides that an image is built on bases of templates and
-// of the workspace alone, never on one that its own folder declares.
+// of the workspace alone, never on one that its own folder declares. A module
+// in that folder, or below it, is the service's own: to call it makes no
+// template of it, or a service would set in one what is sealed against it.
 
 // seals finds what breaks the seal of one policy.
 func seals(p *spec.Policy, f rules.Facts) []rules.Finding {
@@ -41,11 +43,14 @@ func seals(p *spec.Policy, f rules.Facts) []rules.Finding {
 	for i := range f.Instances {
 		b := f.Instances[i].Body
 		below, base := chain(b, byAddr)
-		if foreign := base != nil && base.Module == folderOf(b.Addr); foreign && b.Image != nil && slices.Contains(p.Seal.V, "base") {
+		if foreign := base != nil && own(f.Spec, *base, folderOf(b.Addr)); foreign && b.Image != nil && slices.Contains(p.Seal.V, "base") {
 			found(b, b.From.Range, b.Addr.Local()+" is built on "+base.Local()+", which its own folder declares. The policy "+p.Name+" seals `base`: take one of the workspace, or build on a template.")
 		}
-		template := slices.IndexFunc(below, func(x *spec.Body) bool { return ofTemplate(x.Addr) })
-		if ofTemplate(b.Addr) || template < 0 {
+		mine := own(f.Spec, b.Addr, folderOf(b.Addr))
+		template := slices.IndexFunc(below, func(x *spec.Body) bool {
+			return ofTemplate(x.Addr) && !(ofTemplate(b.Addr) && own(f.Spec, x.Addr, folderOf(b.Addr)))
+		})
+		if !mine || template < 0 {
 			continue
 		}
 		told := map[diag.Range]bool{} // setting entrypoint drops cmd as well, which is one mistake
@@ -62,6 +67,19 @@ func seals(p *spec.Policy, f rules.Facts) []rules.Finding {
 // ofTemplate reports whether something belongs to a module that was called.
 func ofTemplate(a spec.Addr) bool { return strings.Contains(a.Module, ":") }
 
+// own reports whether something belongs to the specs of a folder: to the module
+// that the command was given, or to one that lies in its folder or below, by
+// whomever it is called. At the workspace's root everything would lie below.
+func own(s *spec.Spec, a spec.Addr, given string) bool {
+	if a.Module == given {
+		return true
+	}
+	folder, at := s.Folders[a.Module], s.Folders[given]
+	return at != "." && folderOf(a) == given && (folder == at || strings.HasPrefix(folder, at+"/"))
+}
+
+// folderOf is the module that the command was given, through which something
+// is called.
 func folderOf(a spec.Addr) string {
 	folder, _, _ := strings.Cut(a.Module, ":")
 	return folder
