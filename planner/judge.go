@@ -14,6 +14,7 @@ func (p *planner) facts() rules.Facts {
 	f := rules.Facts{Spec: p.in.Spec, Locked: p.in.Locked, Unattested: p.in.Unattested, Unlocked: p.unpinned, Looked: p.in.Looked}
 	for _, s := range p.order {
 		f.Instances = append(f.Instances, rules.Instance{
+			ID: s.inst.ID, From: s.inst.From.Instance,
 			Body: s.body, Platform: s.key.own, Target: s.key.target,
 			Inherited: s.inherited, User: s.inst.Config.User, Copies: s.copies,
 			Labels: labels(s.inst.Config.Labels), Healthy: s.inst.Config.Healthcheck != nil,

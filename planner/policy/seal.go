@@ -24,10 +24,9 @@ func seals(p *spec.Policy, f rules.Facts) []rules.Finding {
 	if len(p.Seal.V) == 0 {
 		return nil
 	}
-	byAddr := map[spec.Addr][]*rules.Instance{}
+	byID := map[string]*rules.Instance{}
 	for i := range f.Instances {
-		a := f.Instances[i].Body.Addr
-		byAddr[a] = append(byAddr[a], &f.Instances[i])
+		byID[f.Instances[i].ID] = &f.Instances[i]
 	}
 	var out []rules.Finding
 	found := func(b *spec.Body, at diag.Range, detail string) {
@@ -42,7 +41,7 @@ func seals(p *spec.Policy, f rules.Facts) []rules.Finding {
 	}
 	for i := range f.Instances {
 		b := f.Instances[i].Body
-		below, base := chain(b, byAddr)
+		below, base := chain(&f.Instances[i], byID)
 		if foreign := base != nil && own(f.Spec, *base, folderOf(b.Addr)); foreign && b.Image != nil && slices.Contains(p.Seal.V, "base") {
 			found(b, b.From.Range, b.Addr.Local()+" is built on "+base.Local()+", which its own folder declares. The policy "+p.Name+" seals `base`: take one of the workspace, or build on a template.")
 		}
@@ -85,21 +84,20 @@ func folderOf(a spec.Addr) string {
 	return folder
 }
 
-// chain is what a body is built on, the nearest first, and the base at its
-// end, if it ends in one.
-func chain(b *spec.Body, byAddr map[spec.Addr][]*rules.Instance) ([]*spec.Body, *spec.Addr) {
+// chain is what an instance is built on, the nearest first, and the base at
+// its end, if it ends in one. It goes from instance to instance: for another
+// platform, the same stage may be built on something else.
+func chain(inst *rules.Instance, byID map[string]*rules.Instance) ([]*spec.Body, *spec.Addr) {
 	var below []*spec.Body
-	for len(below) <= len(byAddr) {
-		from := b.From.V
-		if from.Kind == spec.KindBase {
+	for {
+		if from := inst.Body.From.V; from.Kind == spec.KindBase {
 			return below, &from
 		}
-		next := byAddr[from]
-		if len(next) == 0 {
+		next := byID[inst.From]
+		if next == nil {
 			return below, nil
 		}
-		b = next[0].Body
-		below = append(below, b)
+		inst = next // what is built on itself has no instance
+		below = append(below, inst.Body)
 	}
-	return below, nil
 }

@@ -32,6 +32,8 @@ type Facts struct {
 // Instance is a stage or image evaluated for one target, with what it
 // inherits and becomes.
 type Instance struct {
+	ID        string // as the plan has it
+	From      string // the ID of the stage or image that it is built on; "" where it is none
 	Body      *spec.Body
 	Platform  spec.Platform     // its own: what its steps run on
 	Target    spec.Platform     // what is built for
