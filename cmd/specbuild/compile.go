@@ -67,9 +67,13 @@ func (s *specFlags) addJudging(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringArrayVar(&s.policies, "policy", nil, "judge by this policy as well: a file or folder, oci://… or git::…; may be repeated")
 	f.StringArrayVar(&s.overrides, "override", nil, "go past the errors of a rule that no policy has made hard; needs --reason; may be repeated")
-	f.StringArrayVar(&s.reports, "report", nil, "also write what is found as FORMAT[:FILE]: "+strings.Join(report.Formats(), ", ")+"; may be repeated")
-	cmd.PreRunE = s.checkReports
 	f.StringVar(&s.reason, "reason", "", "why, for --override: it is written into the image's annotations")
+	s.addReport(cmd)
+}
+
+func (s *specFlags) addReport(cmd *cobra.Command) {
+	cmd.PreRunE = s.checkReports
+	cmd.Flags().StringArrayVar(&s.reports, "report", nil, "also write what is found as FORMAT[:FILE]: "+strings.Join(report.Formats(), ", ")+"; may be repeated")
 }
 
 // inCI reports whether a CI system runs this: all of them set the variable.

@@ -48,6 +48,7 @@ anew; --upgrade alone asks for all of it.`,
 	fl.StringSlice("upgrade", nil, "ask anew: for everything, or for the names given")
 	fl.Lookup("upgrade").NoOptDefVal = upgradeAll
 	fl.StringArrayVar(&f.policies, "policy", nil, "lock what this policy asks for as well: a file or folder, oci://… or git::…; may be repeated")
+	f.addReport(cmd)
 	fl.BoolVar(&f.json, "json", false, "print the changes as JSON")
 	fl.BoolVar(&f.diff, "diff", false, "write nothing; print what would change")
 	cmd.AddCommand(c.lockVerify())
@@ -91,7 +92,7 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 		return err
 	}
 	if ds.HasErrors() {
-		return c.report(ds, sp)
+		return c.reportLock(f, ds, sp)
 	}
 	lock, _, more := readLock(sp.Root)
 	ds = append(ds, more...)
@@ -100,14 +101,14 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 		return err
 	}
 	if ds = append(ds, more...); ds.HasErrors() {
-		return c.report(ds, sp)
+		return c.reportLock(f, ds, sp)
 	}
 	in := w.input(sp, &f.specFlags)
 	in.Signed = judges.set.Signed
 	needs, more := allNeeds(ctx, in, c.reader(ctx, args, &f.specFlags))
 	ds = append(ds, more...)
 	if ds.HasErrors() {
-		return c.report(ds, sp)
+		return c.reportLock(f, ds, sp)
 	}
 	policy.Prune = sp.Whole && len(f.targets) == 0 // nobody else can be using it
 	updated, changes, more := c.resolve(ctx, w, lock, needs, policy)
@@ -116,7 +117,7 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 		ds = append(ds, w.outdated(ctx, lock, updated, needs)...)
 		ds = append(ds, unsigned(updated, needs)...)
 	}
-	if err := c.report(ds, sp); err != nil {
+	if err := c.reportLock(f, ds, sp); err != nil {
 		return err
 	}
 	if err := writeLock(sp.Root, updated, len(changes) > 0, f.diff); err != nil {
@@ -127,6 +128,14 @@ func (c *cli) runLock(ctx context.Context, args []string, f *lockFlags, cmd *cob
 	}
 	c.printChanges(changes)
 	return nil
+}
+
+// reportLock is report, in other tools' forms as well.
+func (c *cli) reportLock(f *lockFlags, ds diag.List, sp *spec.Spec) error {
+	if err := c.writeReports("lock", &f.specFlags, ds, sp); err != nil {
+		return err
+	}
+	return c.report(ds, sp)
 }
 
 // writeLock writes a lock that changed, or that is not in its form: sorted

@@ -35,7 +35,7 @@ func (c *cli) writeReports(command string, f *specFlags, ds diag.List, sp *spec.
 		r.Files, r.Root = sp.Files, repository(sp.Root)
 	}
 	for _, x := range rules.All() {
-		r.Rules = append(r.Rules, report.Rule{ID: x.ID, Severity: x.Severity, Title: x.Title, Why: x.Why, URL: rulesPage + x.ID})
+		r.Rules = append(r.Rules, report.Rule{ID: x.ID, Severity: x.Severity, Title: x.Title, Why: x.Why, Mend: x.Mend, URL: rulesPage + x.ID})
 	}
 	for _, arg := range f.reports {
 		format, file, named := strings.Cut(arg, ":")

@@ -22,7 +22,7 @@ func copyRules() []Rule {
   source = "a"
   to     = "/opt/"
 }`,
-			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true. `specbuild import` does it for a Dockerfile: of ADD in a spec, only its author knows which of them was meant.",
+			Mend:    "Copy files by `copy`, fetch by a `context` with http, unpack by unpack = true. `specbuild import` mends it in a Dockerfile: it takes the three meanings of ADD apart. Which of them was meant in a spec only its author knows.",
 			Sources: []string{"DL3010", "DL3020", "CKV_DOCKER_4", "DS-0005", "CIS-4.9", "CIS-DI-0009", "KICS add_instead_of_copy", "Kyverno prefer-copy-over-add"},
 		},
 		{

@@ -15,7 +15,7 @@ func portRules() []Rule {
 			Why:     "A shell in between swallows signals and arguments, and has to be in the image.",
 			Bad:     `entrypoint = "/usr/bin/web --port 8080"`,
 			Good:    `entrypoint = ["/usr/bin/web", "--port", "8080"]`,
-			Mend:    "Write a list, which `validate --fix` does for a line that needs no shell; where a shell is meant, [\"/bin/sh\", \"-c\", \"…\"].",
+			Mend:    "Write a list, which `validate --fix` does for a line that needs no shell; where a shell is meant, [\"/bin/sh\", \"-c\", \"…\"]. `specbuild import` writes the list of a Dockerfile's line, with its shell.",
 			Sources: []string{"DL3025", "BuildKit JSONArgsRecommended", "KICS not_using_json_in_cmd_and_entrypoint_arguments", "Semgrep prefer-json-notation"},
 		},
 		{
@@ -24,7 +24,7 @@ func portRules() []Rule {
 			Bad: `cmd = ["serve"]
 cmd = ["work"]`,
 			Good:    `cmd = ["serve"]`,
-			Mend:    "Keep one. `specbuild import` keeps the last of a Dockerfile, as Docker does; which of two in a spec was meant, only its author knows.",
+			Mend:    "Keep one. `specbuild import` mends it in a Dockerfile: it keeps the last of each, as Docker does. Which of two in a spec was meant only its author knows.",
 			Sources: []string{"DL3012", "DL4003", "DL4004", "BuildKit MultipleInstructionsDisallowed", "DS-0007", "DS-0016", "DS-0023"},
 		},
 		{

@@ -47,6 +47,7 @@ type Rule struct {
 	Severity diag.Severity
 	Title    string
 	Why      string
+	Mend     string // what to do
 	URL      string
 }
 

@@ -50,7 +50,7 @@ func found() report.Report {
 		Command: "validate", Version: "0.1.0", Dir: "/repo/services", Root: "/repo",
 		Findings: diag.List{unknown, advice, root, warning, nowhere},
 		Aside:    []report.Aside{{Finding: advice, Reason: "a batch job", Owner: "team-web"}, {Finding: root, Reason: "rebuilt"}},
-		Rules:    []report.Rule{{ID: "final-user-non-root", Severity: diag.Error, Title: "A finished image does not run as root", Why: "Because.", URL: "https://example.com/#final-user-non-root"}, {ID: "never-found"}},
+		Rules:    []report.Rule{{ID: "final-user-non-root", Severity: diag.Error, Title: "A finished image does not run as root", Why: "Because.", Mend: "Say `run_as`.", URL: "https://example.com/#final-user-non-root"}, {ID: "never-found"}},
 		Files:    map[string][]byte{"web/image.hcl": []byte(text)},
 	}
 }

@@ -51,6 +51,7 @@ type sarifRule struct {
 	ID      string       `json:"id"`
 	Short   sarifText    `json:"shortDescription"`
 	Full    *sarifText   `json:"fullDescription,omitempty"`
+	Help    *sarifText   `json:"help,omitempty"`
 	URL     string       `json:"helpUri,omitempty"`
 	Default sarifDefault `json:"defaultConfiguration"`
 }
@@ -160,6 +161,9 @@ func (x Rule) sarif() sarifRule {
 	out := sarifRule{ID: x.ID, Short: sarifText{x.Title + "."}, URL: x.URL, Default: sarifDefault{level(x.Severity)}}
 	if x.Why != "" {
 		out.Full = &sarifText{x.Why}
+	}
+	if x.Mend != "" {
+		out.Help = &sarifText{x.Mend}
 	}
 	return out
 }
