@@ -24,6 +24,7 @@ func main() {
 	users := here()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once: nothing of it is left then, too
 	c := &cli{stdout: os.Stdout, stderr: os.Stderr, users: users}
 	os.Exit(c.run(ctx, os.Args[1:]))
 }

@@ -24,6 +24,9 @@ type UpperOptions struct {
 	// UIDs and GIDs translate the machine's ids back, for a step that ran in
 	// a user namespace; empty for no translation.
 	UIDs, GIDs []IDRange
+	// Stop, asked while files are read, ends the reading with its error; nil
+	// never does. A context's Err is one.
+	Stop func() error
 }
 
 // wanted reports whether a change at path is kept.

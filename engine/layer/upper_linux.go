@@ -75,11 +75,29 @@ func (u *upper) add(e Entry, keep bool) {
 	if e.Type == File {
 		path := filepath.Join(u.dir, filepath.FromSlash(e.Path))
 		item.Open = func() (io.ReadCloser, error) {
-			return os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+			f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW, 0)
+			if err != nil || u.opts.Stop == nil {
+				return f, err
+			}
+			return stopped{f, u.opts.Stop}, nil
 		}
 	}
 	u.items = append(u.items, item)
 	u.keep = append(u.keep, keep)
+}
+
+// stopped is a file that is read until somebody says stop.
+type stopped struct {
+	io.ReadCloser
+	stop func() error
+}
+
+// Read is io.Reader.
+func (s stopped) Read(p []byte) (int, error) {
+	if err := s.stop(); err != nil {
+		return 0, err
+	}
+	return s.ReadCloser.Read(p)
 }
 
 // walk reads a directory and closes it. merged says that the table of what

@@ -2,11 +2,14 @@ package layer
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -350,5 +353,25 @@ func TestXattrsOfLayers(t *testing.T) {
 	}
 	if rev2 := want["security.capability"]; plainCapability(rev2) != rev2 {
 		t.Error("a capability of revision 2 has changed")
+	}
+}
+
+func TestReadingChangesEndsWhenItIsToldTo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"large", "small"} {
+		if err := os.WriteFile(filepath.Join(dir, name), bytes.Repeat([]byte("x"), 4<<20), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var asked atomic.Int64
+	_, _, err := FromUpper(dir, UpperOptions{Stop: func() error {
+		if asked.Add(1) > 2 {
+			return io.ErrClosedPipe
+		}
+		return nil
+	}})
+	if !errors.Is(err, io.ErrClosedPipe) || asked.Load() > 5 {
+		t.Errorf("%v, asked %d times", err, asked.Load())
 	}
 }

@@ -136,8 +136,16 @@ func (l *layerRef) Open(ctx context.Context) (io.ReadCloser, error) {
 	return l.e.o.Store.OpenBlob(b.Digest)
 }
 
-// Tar gives the uncompressed bytes from the nearest form.
+// Tar gives the uncompressed bytes from the nearest form, as long as ctx lasts.
 func (l *layerRef) Tar(ctx context.Context) (io.ReadCloser, error) {
+	r, err := l.tar(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &pipedReader{Reader: &ctxReader{ctx, r}, closers: []io.Closer{r}}, nil
+}
+
+func (l *layerRef) tar(ctx context.Context) (io.ReadCloser, error) {
 	// A tar of another length is damaged, and is removed by asking for its own:
 	// an empty one would be read as a layer without files.
 	if l.base != nil || l.e.o.Store.HasBlob(l.diffID, l.size) {

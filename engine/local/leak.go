@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"sync"
@@ -135,7 +136,7 @@ func (b *build) proven(ctx context.Context, items []layer.Item) error {
 		wg.Go(func() {
 			for it := range jobs {
 				if errs[w] == nil && ctx.Err() == nil {
-					errs[w] = searchItem(m, it)
+					errs[w] = searchItem(ctx, m, it)
 				}
 			}
 		})
@@ -153,7 +154,7 @@ func (b *build) proven(ctx context.Context, items []layer.Item) error {
 	return ctx.Err()
 }
 
-func searchItem(m *leak.Matcher, it *layer.Item) error {
+func searchItem(ctx context.Context, m *leak.Matcher, it *layer.Item) error {
 	for _, s := range []struct{ what, text string }{{"the name of a file", it.Path}, {"the target of the link /" + it.Path, it.Link}} {
 		if hit, ok := m.Text(s.text); ok {
 			return &leak.Error{Hit: hit, Where: s.what}
@@ -167,7 +168,14 @@ func searchItem(m *leak.Matcher, it *layer.Item) error {
 	if it.Open == nil || it.Size < leak.Shortest {
 		return nil
 	}
-	hit, ok, err := m.File(it.Open, it.Size)
+	open := func() (io.ReadCloser, error) {
+		r, err := it.Open()
+		if err != nil {
+			return nil, err
+		}
+		return &pipedReader{Reader: &ctxReader{ctx, r}, closers: []io.Closer{r}}, nil
+	}
+	hit, ok, err := m.File(open, it.Size)
 	if err != nil {
 		return fmt.Errorf("searching /%s for secrets: %w", it.Path, err)
 	}

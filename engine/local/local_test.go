@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -315,6 +316,30 @@ func TestACancelledBuildStopsItsStep(t *testing.T) {
 	}
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %v to stop", took)
+	}
+}
+
+// Whoever reads a layer, to unpack it or to look into it, ends with the build.
+func TestReadingALayerEndsWithTheBuild(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	res, _ := mustRun(t, e, fromScratch().file("/a", strings.Repeat("x", 1<<20), "").image())
+	l := res[0].Images[0].Layers[0].(*layerRef)
+	ctx, cancel := context.WithCancel(t.Context())
+	r, err := l.Tar(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := io.CopyN(io.Discard, r, 1024); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if n, err := io.Copy(io.Discard, r); !errors.Is(err, context.Canceled) {
+		t.Errorf("%d bytes more were read, %v", n, err)
+	}
+	if _, err := l.dir(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("it was unpacked: %v", err)
 	}
 }
 

@@ -257,7 +257,7 @@ func pathOf(env []string) string {
 // snapshot of that layer: what a later step stands on is what was just
 // written, and no tar is written that nobody reads.
 func (b *build) sealUpper(ctx context.Context, p *runPlan, upper string, stubs []string) (result, error) {
-	o := layer.UpperOptions{Below: p.tree, Stubs: relative(stubs), UIDs: b.idRanges(true), GIDs: b.idRanges(false)}
+	o := layer.UpperOptions{Below: p.tree, Stubs: relative(stubs), UIDs: b.idRanges(true), GIDs: b.idRanges(false), Stop: ctx.Err}
 	if p.op.OutputsOn {
 		o.Outputs = relative(p.op.Outputs)
 		if o.Outputs == nil {

@@ -22,9 +22,9 @@ const attempts = 3
 
 // hashFile reads a file of an open folder. What it says of the file was true
 // before and after reading.
-func hashFile(d *folder, name string, buf []byte) (meta, [sha256.Size]byte, error) {
+func hashFile(ctx context.Context, d *folder, name string, buf []byte) (meta, [sha256.Size]byte, error) {
 	for range attempts {
-		m, sum, stable, err := hashOnce(d, name, buf)
+		m, sum, stable, err := hashOnce(ctx, d, name, buf)
 		if err != nil {
 			return meta{}, sum, err
 		}
@@ -35,7 +35,7 @@ func hashFile(d *folder, name string, buf []byte) (meta, [sha256.Size]byte, erro
 	return meta{}, [sha256.Size]byte{}, &ChangedError{Path: name}
 }
 
-func hashOnce(d *folder, name string, buf []byte) (m meta, sum [sha256.Size]byte, stable bool, err error) {
+func hashOnce(ctx context.Context, d *folder, name string, buf []byte) (m meta, sum [sha256.Size]byte, stable bool, err error) {
 	f, err := d.file(name)
 	if isLink(err) || errors.Is(err, fs.ErrNotExist) {
 		return m, sum, false, nil // it was a file a moment ago
@@ -49,7 +49,7 @@ func hashOnce(d *folder, name string, buf []byte) (m meta, sum [sha256.Size]byte
 		return m, sum, false, err
 	}
 	h := sha256.New()
-	n, err := io.CopyBuffer(onlyWriter{h}, onlyReader{f}, buf)
+	n, err := io.CopyBuffer(onlyWriter{h}, ctxReader{ctx, f}, buf)
 	if err != nil {
 		return m, sum, false, fmt.Errorf("hashing: %w", err)
 	}
@@ -58,11 +58,22 @@ func hashOnce(d *folder, name string, buf []byte) (m meta, sum [sha256.Size]byte
 	return m, sum, n == m.size && m == after, err
 }
 
-// onlyWriter and onlyReader keep io.CopyBuffer from ignoring the buffer for
-// the sake of ReadFrom or WriteTo.
+// onlyWriter keeps io.CopyBuffer from ignoring the buffer for the sake of
+// ReadFrom, as ctxReader does of WriteTo.
 type onlyWriter struct{ io.Writer }
 
-type onlyReader struct{ io.Reader }
+// ctxReader ends with the command, also within a file of many gigabytes.
+type ctxReader struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c ctxReader) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}
 
 // large is the size from which on a file that has to be hashed is a task of
 // its own.
@@ -213,7 +224,7 @@ func (t *contents) hashFolder(p *pool, l *listing, read *atomic.Int64) error {
 					d.close()
 				}
 			}()
-			return t.hashFiles(l, d, part, read, &fresh)
+			return t.hashFiles(p.ctx, l, d, part, read, &fresh)
 		})
 	}
 	return nil
@@ -221,13 +232,13 @@ func (t *contents) hashFolder(p *pool, l *listing, read *atomic.Int64) error {
 
 // hashFiles reads files of an open folder. Those that are old enough for the
 // index are fresh to it.
-func (t *contents) hashFiles(l *listing, d *folder, files []int, read, fresh *atomic.Int64) error {
+func (t *contents) hashFiles(ctx context.Context, l *listing, d *folder, files []int, read, fresh *atomic.Int64) error {
 	start := t.index.began()
 	buf := t.view.buffer()
 	defer t.view.buffers.Put(buf)
 	for _, i := range files {
 		f := &l.files[i]
-		m, sum, err := hashFile(d, f.name, *buf)
+		m, sum, err := hashFile(ctx, d, f.name, *buf)
 		if errors.As(err, new(*ChangedError)) {
 			return &ChangedError{Path: l.real(i)}
 		}

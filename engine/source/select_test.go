@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -304,5 +305,19 @@ func TestPatternsThatCannotBeMeant(t *testing.T) {
 				t.Errorf("%s %q: %v", list, p, err)
 			}
 		}
+	}
+}
+
+// A file of any size is read no further once the command is to end.
+func TestSelectEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "huge")
+	if err := os.Truncate(filepath.Join(dir, "huge"), 1<<40); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := Select(ctx, Request{Dir: dir}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
 	}
 }
