@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,8 +42,8 @@ func (c *cli) importCmd() *cobra.Command {
 What a spec cannot say, or not for sure, is marked in it by a comment that
 begins with TODO(import), and listed with the Dockerfile's lines.`,
 		Args: checkArgs(cobra.ExactArgs(1)),
-		RunE: func(_ *cobra.Command, args []string) error {
-			return c.importDockerfile(args[0], folder, target, &f)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.importDockerfile(cmd.Context(), args[0], folder, target, &f)
 		},
 	}
 	f.add(cmd)
@@ -49,7 +53,7 @@ begins with TODO(import), and listed with the Dockerfile's lines.`,
 	return cmd
 }
 
-func (c *cli) importDockerfile(file, folder, target string, f *importFlags) error {
+func (c *cli) importDockerfile(ctx context.Context, file, folder, target string, f *importFlags) error {
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
 		file = filepath.Join(file, "Dockerfile")
 	}
@@ -79,7 +83,30 @@ func (c *cli) importDockerfile(file, folder, target string, f *importFlags) erro
 			notes[i] = shown + ": " + n.String()
 		}
 	}
-	return c.writeImported(filepath.Dir(file), result.HCL, notes, f)
+	if err := c.writeImported(filepath.Dir(file), result.HCL, notes, f); err != nil || f.output == "-" {
+		return err
+	}
+	return c.sayRefused(ctx, cmp.Or(f.output, filepath.Join(filepath.Dir(file), "image.hcl")))
+}
+
+// sayRefused counts what validate refuses in an imported spec: what a
+// Dockerfile may do and a spec may not, beyond what waivers are written for.
+func (c *cli) sayRefused(ctx context.Context, file string) error {
+	_, ds, err := c.findings(ctx, []string{file}, &specFlags{})
+	if err != nil {
+		return err
+	}
+	n, rules := 0, map[string]bool{}
+	for _, d := range ds {
+		if d.Severity == diag.Error {
+			n++
+			rules[cmp.Or(d.Code, strings.ToLower(d.Summary))] = true
+		}
+	}
+	if n > 0 {
+		fmt.Fprintf(c.stdout, "`specbuild validate` finds %s in it: %s\n", plural(n, "mistake"), strings.Join(slices.Sorted(maps.Keys(rules)), ", "))
+	}
+	return nil
 }
 
 // writeImported writes a spec that an import made, and prints its notes. A

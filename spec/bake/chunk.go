@@ -159,6 +159,12 @@ type item struct {
 	text  string
 }
 
+// value is the expression of an attribute.
+func (it item) value() string {
+	_, expr, _ := strings.Cut(it.text, "=")
+	return strings.TrimSpace(expr)
+}
+
 // body is a block taken apart.
 type body struct {
 	head  string // comments, and all up to the brace

@@ -94,6 +94,15 @@ func (g *given) asStage(c chunk, b *body) chunk {
 	for i := range b.items {
 		b.items[i].text = plainCopy(b.items[i].text)
 	}
+	// A stage is for the platform of what it is built on; an image is not.
+	if from, ok := b.get("from"); ok {
+		for _, below := range g.module.chunks {
+			said := below.body()
+			if p, native := said.get("platform"); native && from.value() == below.addr() {
+				b.setAfter("platform", p.value(), "from")
+			}
+		}
+	}
 	b.head = strings.Replace(b.head, "image \""+c.label+"\"", "stage \""+c.label+"\"", 1)
 	c.kind = "stage"
 	return c

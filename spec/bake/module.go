@@ -39,6 +39,9 @@ func (m *module) note(comment string) { m.pending = append(m.pending, comment) }
 // already with the same words is one block.
 func (m *module) add(c chunk) string {
 	words := c.kind + " " + c.relabelled("").text
+	if laidOut, ds := format.Format("image.hcl", []byte(words)); !ds.HasErrors() {
+		words = string(laidOut) // a block that was taken apart is not in columns
+	}
 	if label, ok := m.same[words]; ok {
 		return label
 	}

@@ -87,7 +87,7 @@ func (im *importer) fixedNotes(p *piece) {
 // unsaid are attributes that are no business of a spec, and what is instead.
 func unsaid() map[string]string {
 	return map[string]string{
-		"attest":          "specbuild writes no attestations yet; the lock says what an image was built from.",
+		"attest":          "what is pushed carries a bill of materials and its provenance; `--attest=false` leaves them out.",
 		"cache-from":      "steps are cached by what they are made of, with nothing to say; a cache from elsewhere is the machine's setting.",
 		"cache-to":        "steps are cached by what they are made of, with nothing to say; a cache elsewhere is the machine's setting.",
 		"call":            "`specbuild validate` checks, `specbuild show` describes.",

@@ -117,8 +117,12 @@ func splitImage(name string) (repo, tag string) {
 	return name, ""
 }
 
-// platform is the stage's own, as an expression; empty is that of what uses it.
+// platform is the stage's own, as an expression; empty is that of what uses
+// it. A stage on another is for the same platform, whatever its FROM says.
 func (st *stage) platform() string {
+	if p := st.from.parent; p != nil && p.native != "" && !st.image {
+		return p.native
+	}
 	if st.src.Platform == "" {
 		return ""
 	}

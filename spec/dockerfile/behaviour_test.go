@@ -127,6 +127,32 @@ func TestCopies(t *testing.T) {
 	})
 }
 
+// What a stage is built on says its platform: a native one below a stage for
+// the target could not be, and Docker takes that of the one below too.
+func TestPlatformsGoUpTheChain(t *testing.T) {
+	checkAll(t, Options{}, map[string]behaviour{
+		"a native base": {"FROM --platform=$BUILDPLATFORM golang:1.25 AS tools\nRUN true\nFROM tools AS build\nRUN make\nFROM scratch\nCOPY --from=build /x /x\n",
+			[]string{"from = stage.tools\nplatform = build.platform"}, nil},
+		"two stages further": {"FROM --platform=$BUILDPLATFORM golang:1.25 AS a\nRUN true\nFROM a AS b\nRUN true\nFROM b AS c\nRUN true\nFROM scratch\nCOPY --from=c /x /x\n",
+			[]string{"from = stage.a\nplatform = build.platform", "from = stage.b\nplatform = build.platform"}, nil},
+		"its own is not asked": {"FROM --platform=$BUILDPLATFORM golang:1.25 AS a\nRUN true\nFROM --platform=$TARGETPLATFORM a AS b\nRUN true\nFROM scratch\nCOPY --from=b /x /x\n",
+			[]string{"from = stage.a\nplatform = build.platform"}, nil},
+		"a base for the target": {"FROM golang:1.25 AS a\nRUN true\nFROM a AS b\nRUN true\nFROM scratch\nCOPY --from=b /x /x\n", nil, []string{"platform ="}},
+	})
+}
+
+func TestPatternsThatMatchNothing(t *testing.T) {
+	files := fstest.MapFS{"package.json": {}, "package-lock.json": {}}
+	checkAll(t, Options{Context: files}, map[string]behaviour{
+		"among others": {"FROM node:22\nCOPY package.json package-lock.json* yarn.lock* ./\n",
+			[]string{`source = ["package.json", "package-lock.json*"]`, "2: changed: yarn.lock* is nothing in the folder"}, []string{`"yarn.lock*"`}},
+		"alone":            {"FROM node:22\nCOPY *.sql /init/\n", []string{`source = "*.sql"`}, []string{"is nothing in"}},
+		"a plain name":     {"FROM node:22\nCOPY missing.json /x/\n", []string{`source = "missing.json"`}, []string{"is nothing in"}},
+		"over folders":     {"FROM node:22\nCOPY src/**/*.js /x/\n", []string{"copy {"}, []string{"is nothing in"}},
+		"of another stage": {"FROM node:22 AS a\nRUN true\nFROM node:22\nCOPY --from=a /x/*.js /x/\n", []string{"copy {"}, []string{"is nothing in"}},
+	})
+}
+
 func TestVariables(t *testing.T) {
 	checkAll(t, Options{}, map[string]behaviour{
 		"ARG after ENV":              {"FROM debian:13\nENV A=1\nARG A=2\nRUN echo $A\nUSER 5\n", []string{"env = { A = var.a }"}, nil},

@@ -77,6 +77,7 @@ func (st *stage) copies(t *transfer, sources []text, from string) {
 	}
 	var groups [][]text
 	files := -1
+	sources = st.present(t, sources)
 	if !t.parents {
 		sources = st.im.matches(sources, t.local)
 	}

@@ -27,6 +27,32 @@ func (im *importer) matches(sources []text, local bool) []text {
 	return out
 }
 
+// present leaves out the patterns that match nothing in the context beside
+// others that do: `COPY package.json yarn.lock* ./` is written so because
+// Docker then copies what is there. One that is alone stays: what it is for may
+// still have to be made.
+func (st *stage) present(t *transfer, sources []text) []text {
+	if !t.local || st.im.opts.Context == nil {
+		return sources
+	}
+	var out, absent []text
+	for _, src := range sources {
+		_, constant := src.constant()
+		if constant && hasPattern([]text{src}) && !strings.Contains(src.now(), "**") && len(st.im.glob(src, true)) == 0 {
+			absent = append(absent, src)
+		} else {
+			out = append(out, src)
+		}
+	}
+	if len(out) == 0 {
+		return sources
+	}
+	for _, src := range absent {
+		st.im.note(firstLine(t.cmd.Location()), Changed, "%s is nothing in the folder, and is left out: here a pattern that matches nothing is a mistake.", src.now())
+	}
+	return out
+}
+
 // glob is what a source is in the context, if that is there to look.
 func (im *importer) glob(src text, local bool) []string {
 	s, ok := src.constant()

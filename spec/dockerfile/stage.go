@@ -43,13 +43,15 @@ type stage struct {
 	src   instructions.Stage
 	index int
 	line  int
-	spec  string // its name in the spec
-	image bool   // the one that is built
-	block *block
-	from  origin
-	point // as it is at the instruction at hand
-	steps []*step
-	args  []declared
+	// native is the platform that the stage says for itself.
+	native string
+	spec   string // its name in the spec
+	image  bool   // the one that is built
+	block  *block
+	from   origin
+	point  // as it is at the instruction at hand
+	steps  []*step
+	args   []declared
 
 	own      map[string]bool                 // variables of the environment that this stage sets
 	order    []string                        // the same, in their order
@@ -218,6 +220,7 @@ func (st *stage) convert() {
 	st.from = st.origin()
 	st.inherit()
 	platform := st.platform()
+	st.native = platform
 	if !st.image && platform == "" && st.onlyNames() && st.from.parent == nil && strings.HasPrefix(st.from.expr, "base.") {
 		st.alias = st.from.expr
 		im.claimBase(st)
