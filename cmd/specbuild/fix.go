@@ -91,7 +91,7 @@ func (c *cli) mendable(ctx context.Context, args []string, f *specFlags, x *fixe
 	}
 	if x.tags == nil {
 		lock, _, _ := readLock(sp.Root) // what is wrong with it is in ds
-		x.tags = &retagger{world: w, lock: lock, known: map[string]versionOf{}}
+		x.tags = &retagger{world: w, lock: lock, known: map[string]versionOf{}, keep: f.locked}
 	}
 	x.tags.mend(ctx, sp, ds, x.lock.renamed)
 	return sp, ds, nil

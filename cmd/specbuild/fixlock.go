@@ -83,12 +83,17 @@ func (c *cli) pins(ctx context.Context, args []string, f *specFlags, x *fixer, d
 	if problems.HasErrors() || needs.Empty() || exists && len(lock.Missing(needs)) == 0 {
 		return false, nil
 	}
-	updated, changes, problems := c.resolve(ctx, w, renamedBases(lock, l.renamed, needs, sp.Whole && len(f.targets) == 0), needs, pin.UpgradePolicy{})
+	kept := renamedBases(lock, l.renamed, needs, sp.Whole && len(f.targets) == 0)
+	updated, _, problems := c.resolve(ctx, w, kept, needs, pin.UpgradePolicy{})
 	if problems.HasErrors() {
 		l.keepProblems(problems)
-		return false, nil
+		if !exists || len(pin.Diff(lock, kept)) == 0 {
+			return false, nil
+		}
+		return true, l.set(x, sp, kept, lock) // what was there follows its name all the same
 	}
-	return true, l.set(x, sp, updated, changes, lock)
+	l.over = false
+	return true, l.set(x, sp, updated, lock)
 }
 
 // renamedBases is the lock with what it has of bases under the names that they
@@ -116,7 +121,7 @@ func renamedBases(lock pin.Lock, renamed map[string]string, needs pin.Needs, who
 }
 
 // set takes over what was resolved, and says for each entry what it is.
-func (l *fixedLock) set(x *fixer, sp *spec.Spec, updated pin.Lock, changes []pin.Change, before pin.Lock) error {
+func (l *fixedLock) set(x *fixer, sp *spec.Spec, updated, before pin.Lock) error {
 	if l.text == nil {
 		text, err := os.ReadFile(filepath.Join(sp.Root, pin.FileName))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -125,11 +130,8 @@ func (l *fixedLock) set(x *fixer, sp *spec.Spec, updated pin.Lock, changes []pin
 		l.before = text
 	}
 	x.root = sp.Root
-	l.lock, l.text, l.over = updated, updated.Encode(), false
-	if len(l.renamed) > 0 { // some are changes only beside the lock on disk
-		changes = pin.Diff(before, updated)
-	}
-	x.said = append(x.said, pinLines(changes)...)
+	l.lock, l.text = updated, updated.Encode()
+	x.said = append(x.said, pinLines(pin.Diff(before, updated))...)
 	return nil
 }
 

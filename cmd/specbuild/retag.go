@@ -30,6 +30,7 @@ type retagger struct {
 	world *world
 	lock  pin.Lock
 	known map[string]versionOf // by the moving name: rounds do not ask again
+	keep  bool                 // --locked: names that the lock has stay
 }
 
 // versionOf is what a registry has answered.
@@ -54,6 +55,10 @@ func (r *retagger) mend(ctx context.Context, sp *spec.Spec, ds diag.List, rename
 			fix := tagFix(sp, b.Image)
 			if err != nil || fix == nil {
 				ds[i].Detail += " The name is computed: --fix changes only what is written out."
+				break
+			}
+			if _, has := r.lock.Bases[ref.String()]; has && r.keep {
+				ds[i].Detail += " The lock has it under this name, and --locked keeps the lock: so --fix keeps the name."
 				break
 			}
 			v := r.version(ctx, ref)

@@ -153,11 +153,13 @@ func (d *docket) closed(p placed) (fix *diag.Fix, owner string) {
 	return fix, ", and owner = " + owner
 }
 
-// runner is the one user that the images with a step run as.
+// runner is the one user that all images run as which have the step: also
+// those of other elements of a loop, and of other callers of a module.
 func (d *docket) runner(p placed) (uid int, known bool) {
 	uid = -1
+	isIt := func(s spec.Step) bool { return s.Where() == p.step.Where() }
 	for _, img := range d.images() {
-		if !slices.ContainsFunc(d.chain(img), func(i *Instance) bool { return i.Body.Addr == p.inst.Body.Addr }) {
+		if !slices.ContainsFunc(d.chain(img), func(i *Instance) bool { return slices.ContainsFunc(i.Body.Steps, isIt) }) {
 			continue
 		}
 		n, ok := d.uid(img)

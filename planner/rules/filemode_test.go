@@ -140,6 +140,10 @@ func TestFixesOfModes(t *testing.T) {
 			rule: "file-modes-explicit",
 			text: "stage \"s\" {\n  from = scratch\n  directory {\n    path = \"/srv/up\"\n    mode = \"0777\"\n  }\n}\nimage \"web\" {\n  from = stage.s\n  run_as = \"1\"\n}\nimage \"job\" {\n  from = stage.s\n  run_as = \"2\"\n}\n",
 		},
+		"two users of a loop": {
+			rule: "file-modes-explicit",
+			text: "image \"web\" {\n  for_each = { a = \"1\", b = \"2\" }\n  from = scratch\n  run_as = each.value\n  directory {\n    path = \"/srv/up\"\n    mode = \"0777\"\n  }\n}\n",
+		},
 		"in YAML": {
 			rule: "file-modes-explicit", file: "image.yaml", text: yaml("      - directory:\n          path: /srv/up\n          mode: \"0777\" # all\n"),
 			was: "\"0777\" # all\n", is: "\"0755\" # all\n          owner: \"10001\"\n",
