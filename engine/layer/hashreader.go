@@ -91,6 +91,12 @@ func (h *hashReader) finish() (digest string, size int64, err error) {
 	return "sha256:" + hex.EncodeToString(h.sum.Sum(nil)), h.size, nil
 }
 
-// stop ends the goroutine; the underlying reader may be closed once the
-// read that is under way has returned.
-func (h *hashReader) stop() { close(h.quit) }
+// stop ends the goroutine, and waits for the read that is under way: the
+// underlying reader is its caller's again then. Decoders that are closed while
+// they are read from crash.
+func (h *hashReader) stop() {
+	close(h.quit)
+	for range h.full {
+		continue // up to the end, which is when the goroutine ends
+	}
+}
