@@ -140,11 +140,24 @@ func prepare(dir string) (fresh bool, err error) {
 			return false, full(dir, 1, err)
 		}
 	}
-	tmp := filepath.Join(dir, "tmp", "format."+strconv.Itoa(os.Getpid()))
-	if err := os.WriteFile(tmp, []byte(format), 0o600); err != nil {
-		return false, full(dir, int64(len(format)), err)
+	return true, writeFormat(dir)
+}
+
+// writeFormat says that a store is whole. Others may make it at the same time,
+// from containers with the same process id, too.
+func writeFormat(dir string) error {
+	f, err := os.CreateTemp(filepath.Join(dir, "tmp"), "format.*")
+	if err != nil {
+		return full(dir, 1, err)
 	}
-	return true, os.Rename(tmp, filepath.Join(dir, "format"))
+	_, err = f.WriteString(format)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, "format"))
+	}
+	if err != nil {
+		os.Remove(f.Name())
+	}
+	return full(dir, int64(len(format)), err)
 }
 
 func (s *Store) enter(fresh bool) error {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -331,4 +332,23 @@ func readBlob(t testing.TB, s *Store, digest string) (string, error) {
 	defer f.Close()
 	data, err := io.ReadAll(f)
 	return string(data), err
+}
+
+func TestAFreshStoreIsMadeBySeveralAtOnce(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		dir := filepath.Join(t.TempDir(), "cache")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				s, err := Open(Options{Dir: dir})
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				s.Close()
+			})
+		}
+		wg.Wait()
+	}
 }
