@@ -29,12 +29,7 @@ import (
 // after other errors it holds what was right. Neither may be planned. The
 // diagnostics are sorted.
 func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
-	s := newShared()
-	ld := &loader{
-		ctx: ctx, opts: opts, spec: &Spec{Build: opts.Build, Files: map[string][]byte{}},
-		shared: s, said: seen{}, folders: map[string]*folder{}, libraries: map[string]*eval.Library{},
-	}
-	ld.eval = &bodies{shared: s, reported: ld.said}
+	ld := newLoader(ctx, opts)
 	if !ld.read() {
 		if len(ld.spec.Files) == 0 {
 			return nil, inItsSyntax(ld.diags.Sorted())
@@ -43,6 +38,16 @@ func Load(ctx context.Context, opts Options) (*Spec, diag.List) {
 	}
 	ld.evaluate()
 	return ld.spec, inItsSyntax(ld.diags.Sorted())
+}
+
+func newLoader(ctx context.Context, opts Options) *loader {
+	s := newShared()
+	ld := &loader{
+		ctx: ctx, opts: opts, spec: &Spec{Build: opts.Build, Files: map[string][]byte{}},
+		shared: s, said: seen{}, folders: map[string]*folder{}, libraries: map[string]*eval.Library{},
+	}
+	ld.eval = &bodies{shared: s, reported: ld.said}
+	return ld
 }
 
 // loader is the state of one Load.

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,16 @@ import (
 
 // workspaceFile is the file whose folder is the workspace's root.
 const workspaceFile = "specbuild.hcl"
+
+// Workspace reads what the workspace around opts.Dir says of itself, its root
+// and its policies among it, and no spec: for commands over what was built.
+// The Spec has no declarations.
+func Workspace(ctx context.Context, opts Options) (*Spec, diag.List) {
+	ld := newLoader(ctx, opts)
+	ld.requests = []request{{text: ".", dir: inDir(opts.Dir, ".")}}
+	ld.findRoot()
+	return ld.spec, inItsSyntax(ld.diags.Sorted())
+}
 
 // findRoot sets the workspace of the arguments, or reports why there is none.
 func (ld *loader) findRoot() bool {

@@ -246,3 +246,35 @@ func TestUnreadableSpecs(t *testing.T) {
 		})
 	}
 }
+
+// TestWorkspaceAlone reads what a workspace says of itself from a folder in it,
+// where there need be no spec; what is wrong in one is not looked at.
+func TestWorkspaceAlone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		".git/HEAD": "", "specbuild.hcl": "workspace {\n  name   = \"shop\"\n  policy = [\"//p.policy.hcl\"]\n}\n", "a/b/x": "", "image.hcl": "image {",
+	} {
+		full := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, ds := Workspace(t.Context(), Options{Dir: filepath.Join(dir, "a", "b")})
+	if len(ds) > 0 || s.Root != dir || s.Name != "shop" || len(s.Policies) != 1 || s.Policies[0].Source.Folder != "//p.policy.hcl" || len(s.Files) != 1 {
+		t.Errorf("%+v %v", s, ds)
+	}
+	outside := t.TempDir()
+	if s, ds := Workspace(t.Context(), Options{Dir: outside, Top: outside}); len(ds) > 0 || s.Root != outside || len(s.Policies) > 0 {
+		t.Errorf("%+v %v", s, ds)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "specbuild.hcl"), []byte("workspace {\n  policy = 1\n}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, ds := Workspace(t.Context(), Options{Dir: dir}); !ds.HasErrors() {
+		t.Error("the mistake is passed over")
+	}
+}

@@ -196,6 +196,7 @@ type policyEvalFlags struct {
 	expr   string
 	sees   bool
 	asJSON bool
+	image  string // oci:DIR
 }
 
 func (c *cli) policyEval() *cobra.Command {
@@ -205,8 +206,9 @@ func (c *cli) policyEval() *cobra.Command {
 		Short: "Show what a rule sees, and what it says",
 		Long: `Show what each rule of the policies says of the specs. With --sees, what rules
 look at: spec, and plan where there is a lock. With --expr, what an expression
-over them is worth, for who writes a rule.`,
-		Example: "  specbuild policy eval services/web\n  specbuild policy eval --expr '[for a, i in spec.images : i.run_as]'\n  specbuild policy eval --sees | jq '.[0].spec.images'",
+over them is worth, for who writes a rule. With --image both show a finished
+image as well, of a layout that apply wrote.`,
+		Example: "  specbuild policy eval services/web\n  specbuild policy eval --expr '[for a, i in spec.images : i.run_as]'\n  specbuild policy eval --sees | jq '.[0].spec.images'\n  specbuild policy eval --image oci:out --expr 'image.users'",
 		RunE:    func(cmd *cobra.Command, args []string) error { return c.runPolicyEval(cmd.Context(), args, &f) },
 	}
 	f.add(cmd)
@@ -214,6 +216,7 @@ over them is worth, for who writes a rule.`,
 	cmd.Flags().StringVarP(&f.expr, "expr", "e", "", "evaluate this in the scope of a rule")
 	cmd.Flags().BoolVar(&f.sees, "sees", false, "print what rules look at, as JSON, for each platform that is built")
 	cmd.Flags().BoolVar(&f.asJSON, "json", false, "print what rules say as JSON")
+	cmd.Flags().StringVar(&f.image, "image", "", "for --sees and --expr: a finished image, oci:DIR or oci:DIR:NAME")
 	return cmd
 }
 
@@ -229,11 +232,17 @@ func (c *cli) runPolicyEval(ctx context.Context, args []string, f *policyEvalFla
 	if err := c.report(ds, sp); err != nil {
 		return err
 	}
+	var finished []rules.Image
+	if f.image != "" {
+		if finished, err = c.finishedIn(ctx, f); err != nil {
+			return err
+		}
+	}
 	switch {
 	case f.sees:
-		return c.printSeen(facts)
+		return c.printSeen(facts, finished)
 	case f.expr != "":
-		text, ds := policy.Expression(facts, f.expr)
+		text, ds := policy.Expression(facts, finished, f.expr)
 		sp.Files["expression"] = []byte(f.expr)
 		if err := c.report(ds, sp); err != nil {
 			return err
@@ -251,8 +260,29 @@ func (c *cli) runPolicyEval(ctx context.Context, args []string, f *policyEvalFla
 	return c.printVerdicts(judges.set.Verdicts(facts, judges.opts), f.asJSON)
 }
 
-func (c *cli) printSeen(facts rules.Facts) error {
-	seen, err := policy.See(facts)
+// finishedIn is what rules see of an image that was written as a layout.
+func (c *cli) finishedIn(ctx context.Context, f *policyEvalFlags) ([]rules.Image, error) {
+	if f.expr == "" && !f.sees {
+		return nil, usagef("--image shows a finished image with --sees or --expr; rules over it are judged by apply and push")
+	}
+	l, err := openLayout(f.image, nil)
+	if err != nil {
+		return nil, err
+	}
+	w, err := c.newWorld(&engineFlags{sandbox: "native", compression: "gzip"})
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	manifests, err := manifestsOf(l.artifact)
+	if err != nil {
+		return nil, err
+	}
+	return surveyLayout(ctx, w, l, manifests)
+}
+
+func (c *cli) printSeen(facts rules.Facts, finished []rules.Image) error {
+	seen, err := policy.See(facts, finished)
 	if err != nil {
 		return err
 	}

@@ -22,8 +22,9 @@ type Seen struct {
 	Roots  map[string]json.RawMessage
 }
 
-// See is what rules would see, as JSON. What has no value yet is null.
-func See(f rules.Facts) ([]Seen, error) {
+// See is what rules would see, as JSON. What has no value yet is null. Of
+// finished images each is seen with its platform, or all where none is chosen.
+func See(f rules.Facts, finished []rules.Image) ([]Seen, error) {
 	v := newView(f.Spec)
 	var plan json.RawMessage
 	if f.Plan != nil {
@@ -43,6 +44,17 @@ func See(f rules.Facts) ([]Seen, error) {
 			s.Roots["plan"] = plan
 		}
 		out = append(out, s)
+	}
+	for _, img := range finished {
+		text, err := encode(v.finished(img))
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(out, func(s Seen) bool { return s.Target == img.Platform || s.Target == "" })
+		if i < 0 || out[i].Roots["image"] != nil {
+			out, i = append(out, Seen{Target: img.Platform, Roots: map[string]json.RawMessage{}}), len(out)
+		}
+		out[i].Roots["image"] = text
 	}
 	return out, nil
 }
@@ -95,8 +107,9 @@ func (s *Set) Verdicts(f rules.Facts, o Options) []Verdict {
 }
 
 // Expression is a value in the scope of a rule, for people who write one:
-// the text of the value for the first target.
-func Expression(f rules.Facts, text string) (string, diag.List) {
+// the text of the value for the first target, and the first of the finished
+// images where there are any.
+func Expression(f rules.Facts, finished []rules.Image, text string) (string, diag.List) {
 	e, ds := spec.ParsePolicyExpr("expression", text)
 	if ds.HasErrors() {
 		return "", ds
@@ -105,6 +118,9 @@ func Expression(f rules.Facts, text string) (string, diag.List) {
 	names := map[string]cty.Value{"spec": v.spec(f, targets(f)[0])}
 	if f.Plan != nil {
 		names["plan"] = v.plan(f.Plan)
+	}
+	if len(finished) > 0 {
+		names["image"] = v.finished(finished[0])
 	}
 	value, ds := e.Value(names)
 	if ds.HasErrors() {

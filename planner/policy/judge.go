@@ -89,6 +89,10 @@ func (s *Set) ofImages(f rules.Facts, done rules.Finished) []rules.Finding {
 	var out []rules.Finding
 	seen := s.sees(f)
 	for _, img := range done.Images {
+		if done.Alone {
+			out = append(out, s.ofLayout(f, img)...)
+			continue
+		}
 		target := spec.Platform{}
 		for _, t := range targets(f) {
 			if t.String() == img.Platform {
@@ -103,6 +107,39 @@ func (s *Set) ofImages(f rules.Facts, done rules.Finished) []rules.Finding {
 		out = append(out, s.phase(ofImage, r, true)...)
 	}
 	return distinct(out)
+}
+
+// ofLayout are the findings of the policies' rules over an image that no spec is
+// known of. One that looks at a spec as well cannot be judged, so it is broken.
+func (s *Set) ofLayout(f rules.Facts, img rules.Image) []rules.Finding {
+	names := map[string]cty.Value{"image": newView(f.Spec).finished(img)}
+	out := s.phase(ofImage, roots{names: names, about: &place{at: img.Range, attrs: map[string]diag.Range{}}}, true)
+	for i := range out {
+		if d := &out[i].Diag; d.Summary == cannotJudge {
+			d.Detail += " A layout has no spec and no plan: `specbuild apply --push` judges what looks at them."
+		}
+	}
+	return out
+}
+
+// Unjudged are the rules that policies ask for and that a layout by itself
+// cannot be judged by, sorted: those of hard policies, and all others that are
+// errors.
+func (s *Set) Unjudged() (hard, others []string) {
+	judged := map[string]bool{}
+	for _, r := range slices.Concat(rules.All(), s.rules()) {
+		judged[r.ID] = r.OfLayouts(s.grades)
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.grades)) {
+		switch g := s.grades[id]; {
+		case judged[id] || g.Off || !g.Set || g.Severity != diag.Error:
+		case g.Hard:
+			hard = append(hard, id)
+		default:
+			others = append(others, id)
+		}
+	}
+	return hard, others
 }
 
 // sight makes what rules see, as far as some rule looks at it.
@@ -276,7 +313,7 @@ func (j *judgement) element(at *place, names map[string]cty.Value) {
 		at = j.roots.about
 	}
 	shown := ""
-	if at != nil {
+	if at != nil && at.addr != (spec.Addr{}) {
 		shown = at.addr.String()
 	}
 	holds, ds := j.rule.Condition.Value(names)
@@ -348,11 +385,14 @@ func (j *judgement) subject(at *place) diag.Range {
 
 func (j *judgement) severity() diag.Severity { return j.set.grades[j.rule.ID].Severity }
 
+// cannotJudge is the summary of a rule that could not be evaluated.
+const cannotJudge = "The rule cannot be judged"
+
 // fails reports a rule that cannot be judged: it counts as broken, whatever
 // its enforcement, since nobody knows what it would have said.
 func (j *judgement) fails(at *place, shown string, ds diag.List) {
 	d := diag.Diagnostic{
-		Severity: diag.Error, Code: j.rule.ID, Summary: "The rule cannot be judged", Range: j.rule.Range,
+		Severity: diag.Error, Code: j.rule.ID, Summary: cannotJudge, Range: j.rule.Range,
 		Detail: fmt.Sprintf("%s of the policy %s: %s.", j.rule.ID, j.policy.Name, strings.TrimSuffix(ds[0].Detail, ".")),
 	}
 	if shown != "" {

@@ -389,6 +389,9 @@ func (s *Set) Grants() []string {
 // Owner is the name of the policy that grades or declares a rule, or empty.
 func (s *Set) Owner(rule string) string { return s.owners[rule] }
 
+// Asks reports whether a policy grades or declares a rule.
+func (s *Set) Asks(rule string) bool { return s.grades[rule].Set }
+
 // Late reports whether a rule looks at finished images, also.
 func (s *Set) Late(rule string) bool {
 	return slices.ContainsFunc(slices.Concat(rules.All(), s.rules()), func(r rules.Rule) bool { return r.ID == rule && r.OfImages() })

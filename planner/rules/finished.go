@@ -41,6 +41,7 @@ type Manifest struct{ Platform, Digest string }
 type Finished struct {
 	Images []Image
 	Pushed []Pushed            // what will be pushed, if policies ask for something of it; none where nothing is
+	Alone  bool                // there is no spec to them: they are a layout's
 	Whole  bool                // all that was planned is in Images: what is not found is not there
 	Told   diag.List           // what Judge found, also what was set aside
 	Waived map[diag.Range]bool // blocks of waivers that Judge has used
@@ -185,6 +186,9 @@ func (d *docket) foundLate(w writer, otherwise diag.Severity, summary, detail st
 
 // name is how sentences name who wrote something.
 func (w writer) name() string {
+	if w.addr == (spec.Addr{}) {
+		return "The image"
+	}
 	if w.base {
 		return "The base " + strings.TrimPrefix(w.addr.Local(), "base.")
 	}

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/specbuild/specbuild/spec"
@@ -37,7 +38,7 @@ func publishRules() []Rule {
 			Bad:   `tags = ["shop/web:1.4.2"]`,
 			Good:  `tags = ["registry.example.com/shop/web:1.4.2"]`,
 			Mend:  "Write the registry; `validate --fix` writes docker.io, which is what the name means.",
-			check: impliedRegistry,
+			check: impliedRegistry, checkPushed: impliedRegistryOfLayout,
 		},
 		{
 			ID: "publish-immutable-tag", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "An image that is published has a tag of its version",
@@ -46,7 +47,7 @@ func publishRules() []Rule {
 			Good:    `tags = ["registry.example.com/shop/web:latest", "registry.example.com/shop/web:1.4.2"]`,
 			Mend:    "Add a tag with the version: a variable, or the commit.",
 			Sources: []string{"KICS image_version_using_latest"},
-			check:   immutableTag,
+			check:   immutableTag, checkPushed: immutableTagOfLayout,
 		},
 		{
 			ID: "attestations-on", Severity: diag.Warning, Release: diag.Warning, By: ByJudge, Title: "What is pushed carries a bill of materials and its provenance",
@@ -55,7 +56,7 @@ func publishRules() []Rule {
 			Good:    `# specbuild apply --push`,
 			Mend:    "Leave --attest=false out.",
 			Sources: []string{"Docker Scout supply-chain-attestations", "CIS-4.12"},
-			check:   attested,
+			check:   attested, checkPushed: attestedLayout,
 		},
 	}
 }
@@ -68,14 +69,45 @@ func immutableTag(d *docket) {
 		if len(tags) == 0 || img.Tags.Unknown || !d.asked(img.Addr) {
 			continue
 		}
-		moving := true
-		for _, t := range tags {
-			tag := tagOf(t)
-			moving = moving && (!strings.ContainsAny(tag, "0123456789") || isFloating(tag))
-		}
-		if moving {
+		if allMove(tags) {
 			d.found(img.Addr, img.Tags.Range, "All tags move on",
 				"%s is pushed as %s only, which the next push replaces. Add a tag with its version: a variable, or the commit.", img.Addr.Local(), few(tags))
+		}
+	}
+}
+
+func allMove(tags []string) bool {
+	return !slices.ContainsFunc(tags, func(t string) bool {
+		tag := tagOf(t)
+		return strings.ContainsAny(tag, "0123456789") && !isFloating(tag)
+	})
+}
+
+// immutableTagOfLayout is said where a policy grades the rule: who names tags on
+// the command line has chosen them.
+func immutableTagOfLayout(d *docket, img *Pushed) {
+	if d.finished.Alone && d.grade().Set && allMove(img.Tags) {
+		d.found(img.addr, img.Range, "All tags move on", "It is pushed as %s only, which the next push replaces. Add a tag with its version.", few(img.Tags))
+	}
+}
+
+// attestedLayout is said where a policy grades the rule: a layout holds no
+// statements, and nobody here knows what it was made of.
+func attestedLayout(d *docket, img *Pushed) {
+	if d.finished.Alone && d.grade().Set {
+		d.found(img.addr, img.Range, "Pushed without attestations", "A layout is pushed without a bill of materials and its provenance. Push with `specbuild apply --push`.")
+	}
+}
+
+// impliedRegistryOfLayout is impliedRegistry for tags of the command line.
+func impliedRegistryOfLayout(d *docket, img *Pushed) {
+	if !d.finished.Alone {
+		return
+	}
+	for _, tag := range img.Tags {
+		if _, _, said := cutRegistry(tag); !said {
+			d.found(img.addr, diag.Range{File: tag}, "The registry is implied",
+				"%s would be pushed to %s, the public hub. Write the registry, or %s%s if that is meant.", tag, fullName(tag), hubPrefix(tag), tag)
 		}
 	}
 }

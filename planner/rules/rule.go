@@ -56,6 +56,12 @@ type Rule struct {
 // OfImages reports whether the rule is judged, also, when images are finished.
 func (r Rule) OfImages() bool { return r.Late || r.checkImage != nil }
 
+// OfLayouts reports whether a rule has something to say of a layout that is
+// pushed, as policies grade it: of its files, its digests, or where it goes.
+func (r Rule) OfLayouts(grades map[string]Grade) bool {
+	return r.OfImages() || r.checkPushed != nil && (r.ID != scanID || OfPushed(grades, r.ID))
+}
+
 // All is the table of rules, in the order of the documentation: a family
 // after the other.
 func All() []Rule {
