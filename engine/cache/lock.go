@@ -27,7 +27,7 @@ const (
 // done. onWait, if not nil, is called once with the other process's id (0 if
 // it cannot be told) when another process has held the lock for a second.
 //
-// Locks are taken in the order action, snapshot, blob, and never two of one
+// Locks are taken in the order action, cache mount, snapshot, blob, and never two of one
 // kind, so that nobody waits in a circle.
 func (s *Store) Lock(ctx context.Context, name string, onWait func(pid int)) (unlock func(), err error) {
 	leave, err := s.queues.enter(ctx, name)

@@ -127,31 +127,30 @@ func (m *mounter) cache(ctx context.Context, mt dag.Mount, c dag.CacheMount) err
 		}
 		release()
 	})
-	names, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	if len(names) == 0 {
-		if err := m.firstContent(ctx, mt, dir); err != nil {
-			return fmt.Errorf("first content of cache mount %s: %w", mt.Target, err)
-		}
+	if err := m.firstContent(ctx, mt, dir); err != nil {
+		return fmt.Errorf("first content of cache mount %s: %w", mt.Target, err)
 	}
 	m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: dir, Target: mt.Target})
 	return nil
 }
 
-// firstContent gives a new cache its owner and what `from` says.
+// firstContent gives a new cache its owner and what `from` says. Of steps that
+// share one, in this process or in others, one brings the content and the
+// others wait for it.
 func (m *mounter) firstContent(ctx context.Context, mt dag.Mount, dir string) error {
 	if mt.Input > 0 {
-		bd, err := m.b.bind(ctx, m.p.n.Inputs[mt.Input], mt)
+		unlock, err := m.b.o.Store.Lock(ctx, "cache-content-"+dir, nil)
 		if err != nil {
 			return err
 		}
-		from, err := m.b.bindDir(ctx, bd)
-		if err != nil {
-			return err
-		}
-		if err := copyTree(from, dir); err != nil {
+		defer unlock()
+	}
+	names, err := os.ReadDir(dir)
+	if err != nil || len(names) > 0 {
+		return err
+	}
+	if mt.Input > 0 {
+		if err := m.bringContent(ctx, mt, dir); err != nil {
 			return err
 		}
 	}
@@ -159,6 +158,37 @@ func (m *mounter) firstContent(ctx context.Context, mt dag.Mount, dir string) er
 		return err
 	}
 	return m.b.chown(dir, m.p.account)
+}
+
+// bringContent copies what `from` says beside the cache first: one that is not
+// empty is taken for whole, also after a process was killed.
+func (m *mounter) bringContent(ctx context.Context, mt dag.Mount, dir string) error {
+	bd, err := m.b.bind(ctx, m.p.n.Inputs[mt.Input], mt)
+	if err != nil {
+		return err
+	}
+	from, err := m.b.bindDir(ctx, bd)
+	if err != nil {
+		return err
+	}
+	temp, err := m.b.o.Store.TempDir()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(temp)
+	if err := copyTree(from, temp); err != nil {
+		return err
+	}
+	names, err := os.ReadDir(temp)
+	if err != nil {
+		return err
+	}
+	for _, d := range names {
+		if err := os.Rename(filepath.Join(temp, d.Name()), filepath.Join(dir, d.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // shrink removes files of a cache, the least recently changed first, until it
