@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -161,11 +162,44 @@ func (l Lock) missingBase(ds *diag.List, b BaseNeed) {
 		stale(ds, b.Range, kindBase+" "+b.Key, l.otherBase(b))
 		return
 	}
+	if err := have.stands(b); err != nil {
+		ds.Errorf(b.Range, Stale, "%s says otherwise than the spec: %v. Somebody has edited it; run `specbuild lock`, which asks for the base anew.", FileName, err)
+	}
 	for _, p := range b.Platforms {
 		if _, ok := have.Facts[p]; !ok && have.Manifests[p] != "" {
 			stale(ds, b.Range, fmt.Sprintf("%s %s %s config", kindBase, b.Key, p), "")
 		}
 	}
+}
+
+// pinned is the digest that the spec itself says, or "".
+func (n BaseNeed) pinned() string {
+	if n.Digest != "" {
+		return n.Digest
+	}
+	r, err := ParseReference(n.Key)
+	if err != nil {
+		return "" // a layout
+	}
+	return r.Digest
+}
+
+// stands says why what the lock has of a base cannot be what its digest
+// stands for: that which the spec pins is not the lock's to change, and where
+// the digest is of a manifest there is no other.
+func (b Base) stands(n BaseNeed) error {
+	if want := n.pinned(); want != "" && b.Digest != want {
+		return fmt.Errorf("the spec pins %s to %s, and the lock has %s", n.Key, want, b.Digest)
+	}
+	if b.MediaType != "application/vnd.oci.image.manifest.v1+json" && b.MediaType != "application/vnd.docker.distribution.manifest.v2+json" {
+		return nil
+	}
+	for _, p := range slices.Sorted(maps.Keys(b.Manifests)) {
+		if b.Manifests[p] != b.Digest {
+			return fmt.Errorf("%s is a manifest, and the lock has %s for %s", b.Digest, b.Manifests[p], p)
+		}
+	}
+	return nil
 }
 
 // Stale is the summary of what Missing says.

@@ -318,6 +318,49 @@ func TestAStaleLockSaysWhichLine(t *testing.T) {
 	}
 }
 
+func TestALockDoesNotSayOtherwiseThanTheSpec(t *testing.T) {
+	t.Parallel()
+	const manifest = "application/vnd.oci.image.manifest.v1+json"
+	index := Base{Digest: digest("a"), MediaType: "application/vnd.oci.image.index.v1+json", Manifests: map[string]string{"linux/amd64": digest("b")}}
+	single := Base{Digest: digest("b"), MediaType: manifest, Manifests: map[string]string{"linux/amd64": digest("b")}}
+	edited := Base{Digest: digest("b"), MediaType: manifest, Manifests: map[string]string{"linux/amd64": digest("c")}}
+	for name, c := range map[string]struct {
+		need BaseNeed
+		have Base
+		want string // of the detail; "" is that the lock is good
+	}{
+		"by tag":                {BaseNeed{Key: debian}, index, ""},
+		"by attribute":          {BaseNeed{Key: debian + "@" + digest("a"), Digest: digest("a")}, index, ""},
+		"in the name":           {BaseNeed{Key: debian + "@" + digest("a")}, index, ""},
+		"another by attribute":  {BaseNeed{Key: debian + "@" + digest("7"), Digest: digest("7")}, index, digest("7")},
+		"another in the name":   {BaseNeed{Key: debian + "@" + digest("7")}, index, digest("7")},
+		"a manifest":            {BaseNeed{Key: debian}, single, ""},
+		"a manifest of another": {BaseNeed{Key: debian}, edited, digest("c")},
+		"a layout":              {BaseNeed{Key: "layout:base"}, index, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.need.Ref = c.need.Key
+			ds := Lock{Bases: map[string]Base{c.need.Key: c.have}}.Missing(Needs{Bases: []BaseNeed{c.need}})
+			if c.want == "" && len(ds) > 0 || c.want != "" && (len(ds) != 1 || ds[0].Summary != Stale || !strings.Contains(ds[0].Detail, c.want)) {
+				t.Errorf("want %q: %v", c.want, ds)
+			}
+		})
+	}
+}
+
+func TestABaseThatWasEditedIsAskedForAnew(t *testing.T) {
+	t.Parallel()
+	key := debian + "@" + digest("a")
+	n := Needs{Bases: []BaseNeed{{Key: key, Ref: key, Platforms: []string{"linux/amd64"}}}}
+	w := &world{index: Index{Digest: digest("a"), MediaType: "index", Manifests: map[string]string{"linux/amd64": digest("b")}}}
+	edited := Lock{Bases: map[string]Base{key: {Digest: digest("7"), MediaType: "index", Manifests: map[string]string{"linux/amd64": digest("8")}}}}
+	lock, _, ds := Update(t.Context(), edited, n, w.resolvers(), UpgradePolicy{})
+	if b := lock.Bases[key]; len(ds) > 0 || b.Digest != digest("a") || b.Manifests["linux/amd64"] != digest("b") || b.Facts["linux/amd64"].Config == "" {
+		t.Errorf("%v %+v", ds, b)
+	}
+}
+
 func TestDiffIsForPeople(t *testing.T) {
 	t.Parallel()
 	old, now := sample(), parse(t, sample().Encode())

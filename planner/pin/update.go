@@ -196,7 +196,7 @@ func (u *updater) base(ctx context.Context, n BaseNeed) error {
 	u.mu.Lock()
 	b, ok := u.lock.Bases[n.Key]
 	u.mu.Unlock()
-	anew := !ok || u.upgrade.base(n)
+	anew := !ok || u.upgrade.base(n) || b.stands(n) != nil
 	lacks := slices.ContainsFunc(n.Platforms, func(p string) bool { _, have := b.Facts[p]; return !have })
 	unsigned := n.Signed && (anew || len(b.Signed.Signatures) == 0) // somebody may have signed it since
 	if !anew && !lacks && !unsigned {
