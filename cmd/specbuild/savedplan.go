@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -56,6 +57,9 @@ type savedStep struct {
 	Title  string   `json:"title"`
 	Digest string   `json:"digest"`
 	Lines  []string `json:"lines,omitempty"` // what the digest is made of, for the reason that it moved
+	// Beside is what decides how it is run and is in no key: where secrets come
+	// from, which may be a command of this machine, and limits.
+	Beside []string `json:"beside,omitempty"`
 }
 
 // save writes a plan for a later apply.
@@ -92,9 +96,27 @@ func savedSteps(ctx context.Context, comp *compiled, e *local.Engine) ([]savedSt
 	}
 	steps := make([]savedStep, 0, len(comp.graph.Nodes))
 	for _, n := range comp.graph.Nodes {
-		steps = append(steps, savedStep{ID: n.ID, Name: n.Meta.Name, Title: n.Meta.Title, Digest: digests[n.ID], Lines: explained[n.ID].Definition})
+		steps = append(steps, savedStep{ID: n.ID, Name: n.Meta.Name, Title: n.Meta.Title, Digest: digests[n.ID], Lines: explained[n.ID].Definition, Beside: beside(comp.spec.Root, n.Meta)})
 	}
 	return steps, nil
+}
+
+// beside are the lines of savedStep.Beside: paths of secrets from the
+// workspace's root, so that they are alike where it is checked out elsewhere.
+func beside(root string, m dag.Meta) []string {
+	var out []string
+	for _, s := range m.Secrets {
+		file := s.File
+		if rel, err := filepath.Rel(root, file); err == nil && filepath.IsAbs(file) && filepath.IsLocal(rel) {
+			file = "//" + filepath.ToSlash(rel)
+		}
+		out = append(out, fmt.Sprintf("the source of %s: env=%q file=%q command=%q ssh=%t", label(s.Addr), s.Env, file, s.Command, s.SSH))
+	}
+	if m.Timeout != 0 || m.Limits != (dag.Limits{}) {
+		l := m.Limits
+		out = append(out, fmt.Sprintf("limits: timeout=%s memory=%d cpus=%g pids=%d shm=%d", m.Timeout, l.Memory, l.CPUs, l.Pids, l.Shm))
+	}
+	return out
 }
 
 // readSaved reads a saved plan, if the one argument is one.
@@ -168,6 +190,9 @@ func (p *savedPlan) holds(ctx context.Context, comp *compiled, e *local.Engine) 
 	for _, s := range now {
 		before, same := byID[s.ID]
 		if same && before.Digest == s.Digest {
+			if !slices.Equal(before.Beside, s.Beside) {
+				reasons = append(reasons, fmt.Sprintf("%s: %s: %s", s.Name, s.Title, moved(before.Beside, s.Beside)))
+			}
 			continue
 		}
 		if !same {
@@ -208,6 +233,30 @@ func (p *savedPlan) holds(ctx context.Context, comp *compiled, e *local.Engine) 
 		return &movedError{[]string{"the names, platforms or annotations of images are others"}}
 	}
 	return nil
+}
+
+// moved is the first line that is not what it was, as "what: before → now".
+func moved(before, now []string) string {
+	for i := range max(len(before), len(now)) {
+		var what, was, is string
+		if i < len(before) {
+			what, was, _ = strings.Cut(before[i], ": ")
+		}
+		if i < len(now) {
+			what, is, _ = strings.Cut(now[i], ": ")
+		}
+		if was != is {
+			return fmt.Sprintf("%s: %s → %s", what, orNothing(was), orNothing(is))
+		}
+	}
+	return "the order of its secrets"
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
 }
 
 // unplaced is images without where they stand: a comment above one moves no
