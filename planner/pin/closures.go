@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/specbuild/specbuild/spec/diag"
 )
@@ -163,12 +164,38 @@ func (g *group) closure(ctx context.Context, n ClosureNeed) (Closure, error) {
 	if err != nil {
 		return Closure{}, err
 	}
+	if err := newer(g.old.Releases, a.Releases); err != nil {
+		return Closure{}, err
+	}
 	if len(a.Releases) > 0 {
 		g.releases = a.Releases
 	}
 	c := Closure{Arch: n.Arch, Request: n.Request, Below: n.Below, Packages: slices.Clone(a.Packages)}
 	slices.SortFunc(c.Packages, comparePackages)
 	return c, nil
+}
+
+// lag is how far behind another a mirror may be.
+const lag = 24 * time.Hour
+
+// newer refuses a release that is older than the one that the lock was made
+// from. Its signature is good, and a stable suite states no end: a mirror that
+// gives an old one keeps its users from every update since, with packages
+// whose holes are known.
+func newer(locked, now []Release) error {
+	for _, r := range now {
+		i := slices.IndexFunc(locked, func(l Release) bool { return l.Source == r.Source })
+		if i < 0 {
+			continue
+		}
+		before, err := time.Parse(time.RFC3339, locked[i].Date)
+		after, aerr := time.Parse(time.RFC3339, r.Date)
+		if err == nil && aerr == nil && after.Before(before.Add(-lag)) {
+			return fmt.Errorf("the mirror has %s of %s, and the lock was made from one of %s: it is stale, or gives an old state on purpose. Take another mirror, or, if that is meant, take the line `%s … %s …` out of %s",
+				r.Source, r.Date, locked[i].Date, kindRelease, r.Source, FileName)
+		}
+	}
+	return nil
 }
 
 // put writes what was resolved into the lock.

@@ -130,6 +130,34 @@ func TestANewImageDoesNotMoveOthers(t *testing.T) {
 	s.want(l, ds, "app: app=1 lib=1", "strict: lib=2 strict=1", "tool: lib=1 tool=2")
 }
 
+// TestAnOldStateOfAnArchiveIsRefused: its signature is good, and it lacks what
+// was mended since.
+func TestAnOldStateOfAnArchiveIsRefused(t *testing.T) {
+	t.Parallel()
+	s := newShelves(t, pkg("app", "1", ""), pkg("tool", "1", ""))
+	l, ds := s.update(Lock{}, UpgradePolicy{}, s.need(1, "app"))
+	s.want(l, ds, "app: app=1")
+	dated := func(by time.Duration) Lock {
+		t.Helper()
+		old := l.clone()
+		r := old.Repositories[s.repo.Key()]
+		at, err := time.Parse(time.RFC3339, r.Releases[0].Date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Releases[0].Date = at.Add(by).Format(time.RFC3339)
+		old.Repositories[s.repo.Key()] = r
+		return old
+	}
+	out, ds := s.update(dated(23*time.Hour), UpgradePolicy{}, s.need(1, "app"), s.need(2, "tool"))
+	s.want(out, ds, "app: app=1", "tool: tool=1") // mirrors lag behind one another
+	out, ds = s.update(dated(25*time.Hour), UpgradePolicy{All: true}, s.need(1, "app"), s.need(2, "tool"))
+	if len(ds) != 1 || !strings.Contains(ds[0].Detail, "stale") || !strings.Contains(ds[0].Detail, "`release … "+s.server.URL+"/stable …`") {
+		t.Errorf("it says %v", ds)
+	}
+	s.want(out, nil, "app: app=1")
+}
+
 // TestUpgradesOfOneNameMoveThatAlone, of a repository or of everything all.
 func TestUpgradesOfOneNameMoveThatAlone(t *testing.T) {
 	t.Parallel()
