@@ -19,6 +19,8 @@ type Needs struct {
 	Git      []GitNeed     // by key, one each
 	HTTP     []HTTPNeed    // by URL, one each
 	Modules  []ModuleNeed  // by reference, one each
+
+	at map[string]int // place in Closures by key, of AddClosure
 }
 
 // Empty reports whether a plan looks nothing up.
@@ -101,7 +103,7 @@ func (n Needs) Merge(o Needs) Needs {
 // Elsewhere is the needs of a machine of another kind; optional marks them as
 // those of one that there may not be.
 func (n Needs) Elsewhere(optional bool) Needs {
-	n.Closures = slices.Clone(n.Closures)
+	n.Closures, n.at = slices.Clone(n.Closures), nil
 	for i := range n.Closures {
 		n.Closures[i].Elsewhere = optional
 	}
@@ -123,16 +125,24 @@ func (n *Needs) AddBase(b BaseNeed) {
 
 // AddClosure adds a closure, unless it is there.
 func (n *Needs) AddClosure(c ClosureNeed) {
-	for i, x := range n.Closures {
-		if x.Repo.Key() == c.Repo.Key() && closureKey(x.Arch, x.Request, x.Below) == closureKey(c.Arch, c.Request, c.Below) {
-			n.Closures[i].Names = union(x.Names, c.Names)
-			n.Closures[i].Elsewhere = x.Elsewhere && c.Elsewhere
-			return
+	if n.at == nil || len(n.at) != len(n.Closures) { // the first, or of needs that were copied
+		n.at = make(map[string]int, len(n.Closures)+1)
+		for i, x := range n.Closures {
+			n.at[x.key()] = i
 		}
 	}
+	key := c.key()
+	if i, ok := n.at[key]; ok {
+		x := &n.Closures[i]
+		x.Names, x.Elsewhere = union(x.Names, c.Names), x.Elsewhere && c.Elsewhere
+		return
+	}
 	c.Names = union(nil, c.Names)
+	n.at[key] = len(n.Closures)
 	n.Closures = append(n.Closures, c)
 }
+
+func (n ClosureNeed) key() string { return n.Repo.Key() + "\x00" + closureKey(n.Arch, n.Request, n.Below) }
 
 // union is sorted and makes new memory.
 func union(a, b []string) []string {
