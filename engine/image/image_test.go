@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ import (
 	"github.com/distribution/distribution/v3/configuration"
 	"github.com/distribution/distribution/v3/registry/handlers"
 	_ "github.com/distribution/distribution/v3/registry/storage/driver/inmemory"
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -561,4 +563,34 @@ func TestADamagedLayoutIsSaid(t *testing.T) {
 func ExampleOrigin() {
 	fmt.Println(Origin("registry.example.com/base/os:1@sha256:aa"))
 	// Output: registry.example.com/base/os
+}
+
+// TestPlatformsOfAnIndexAreNormalised: arm without a variant is what many
+// indexes list, and linux/arm/v7 what every spec asks for.
+func TestPlatformsOfAnIndexAreNormalised(t *testing.T) {
+	t.Parallel()
+	index := func(platforms ...string) *v1.IndexManifest {
+		m := &v1.IndexManifest{}
+		for i, text := range platforms {
+			p, err := v1.ParsePlatform(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Manifests = append(m.Manifests, v1.Descriptor{Platform: p, Digest: v1.Hash{Algorithm: "sha256", Hex: strconv.Itoa(i)}})
+		}
+		return m
+	}
+	for _, c := range []struct {
+		listed []string
+		want   map[string]string
+	}{
+		{[]string{"linux/amd64", "linux/arm64/v8", "linux/arm"}, map[string]string{"linux/amd64": "sha256:0", "linux/arm64": "sha256:1", "linux/arm/v7": "sha256:2"}},
+		{[]string{"linux/arm", "linux/arm/v6", "linux/arm/v7"}, map[string]string{"linux/arm/v6": "sha256:1", "linux/arm/v7": "sha256:2"}},
+		{[]string{"linux/arm/7", "linux/arm64/8", "linux/amd64/v1", "linux/amd64/v3"}, map[string]string{"linux/arm/v7": "sha256:0", "linux/arm64": "sha256:1", "linux/amd64": "sha256:2", "linux/amd64/v3": "sha256:3"}},
+		{[]string{"linux/aarch64", "linux/x86_64", "windows/amd64", "unknown/unknown"}, map[string]string{"linux/arm64": "sha256:0", "linux/amd64": "sha256:1"}},
+	} {
+		if diff := cmp.Diff(c.want, platformsOf(index(c.listed...))); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", c.listed, diff)
+		}
+	}
 }

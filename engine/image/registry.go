@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 	"sync"
 	"time"
@@ -198,28 +199,44 @@ func (r *Registry) singleIndex(ctx context.Context, ref string, d *remote.Descri
 }
 
 // platformsOf keeps linux images: attestations are listed as unknown/unknown.
+// Of several of one platform the first counts, one that says it in full before
+// one that does not.
 func platformsOf(m *v1.IndexManifest) map[string]string {
 	out := map[string]string{}
-	for _, d := range m.Manifests {
-		if d.Platform == nil || d.Platform.OS != "linux" {
-			continue
-		}
-		key := platformName(d.Platform)
-		if _, ok := out[key]; !ok {
-			out[key] = d.Digest.String()
+	for _, full := range []bool{true, false} {
+		for _, d := range m.Manifests {
+			if d.Platform == nil || d.Platform.OS != "linux" {
+				continue
+			}
+			key := platformName(d.Platform)
+			if _, ok := out[key]; !ok && full == (key == path.Join(d.Platform.OS, d.Platform.Architecture, d.Platform.Variant)) {
+				out[key] = d.Digest.String()
+			}
 		}
 	}
 	return out
 }
 
-// platformName normalises as the language does: arm64/v8 is arm64, and amd64
-// has no variant that anybody must say.
+// platformName normalises as the language does, and as containerd: arm64/v8 is
+// arm64, amd64/v1 is amd64, and arm without a variant, which many indexes
+// have, is arm/v7. No spec can name what is not normalised.
 func platformName(p *v1.Platform) string {
-	s := p.OS + "/" + p.Architecture
-	if v := p.Variant; v != "" && !(p.Architecture == "arm64" && v == "v8") {
-		s += "/" + v
+	arch, v := p.Architecture, p.Variant
+	switch arch {
+	case "x86_64":
+		arch = "amd64"
+	case "aarch64":
+		arch = "arm64"
 	}
-	return s
+	switch {
+	case arch == "arm64" && (v == "v8" || v == "8"), arch == "amd64" && v == "v1":
+		v = ""
+	case arch == "arm" && v == "":
+		v = "v7"
+	case arch == "arm" && len(v) == 1:
+		v = "v" + v
+	}
+	return path.Join(p.OS, arch, v)
 }
 
 // Base is an image of one platform to build on.
