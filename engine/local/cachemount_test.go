@@ -1,9 +1,12 @@
 package local
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"time"
 
+	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
@@ -27,4 +30,26 @@ func TestStepsThatShareANewCacheSeeItsFirstContent(t *testing.T) {
 		}, []dag.ID{g.root, src}, dag.Meta{Name: "image.test", Platform: native, Caches: []dag.CacheMount{{ID: "seed", Sharing: "shared"}}}))
 	}
 	mustRun(t, e, g.image(checks...))
+}
+
+// A step that mounts one cache in two places has it once: it used to wait for
+// itself.
+func TestAStepMayMountACacheTwice(t *testing.T) {
+	t.Parallel()
+	for _, sharing := range [][2]string{{"locked", "locked"}, {"shared", "locked"}, {"private", "private"}, {"shared", "shared"}} {
+		e := newEngine(t)
+		g := withShell(t)
+		check := g.Add(&dag.Run{
+			Args: []string{"/bin/sh", "-ec", "echo x > /a/x; test -e /b/x"},
+			Env:  []dag.KV{{Name: "PATH", Value: "/bin"}}, Workdir: "/", User: "0:0", Network: "none", Platform: native, OutputsOn: true,
+			Mounts: []dag.Mount{{Type: "cache", Target: "/a"}, {Type: "cache", Target: "/b"}},
+		}, []dag.ID{g.root}, dag.Meta{Name: "image.test", Platform: native, Caches: []dag.CacheMount{
+			{ID: "one", Sharing: sharing[0]}, {ID: "one", Sharing: sharing[1]},
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if _, err := e.Run(ctx, g.image(check), func(engine.Event) {}); err != nil {
+			t.Errorf("%v: %v", sharing, err)
+		}
+		cancel()
+	}
 }

@@ -92,10 +92,21 @@ func (m *mounter) all(ctx context.Context) error {
 	}
 	metas := m.p.n.Meta.Caches
 	sort.Slice(caches, func(x, y int) bool { return metas[nth[caches[x]]].ID < metas[nth[caches[y]]].ID })
-	for _, i := range caches {
-		if err := m.cache(ctx, m.p.op.Mounts[i], metas[nth[i]]); err != nil {
+	for len(caches) > 0 {
+		first := metas[nth[caches[0]]]
+		n := 1 // mounts of this one cache: it would wait for itself if it were taken twice
+		for ; n < len(caches) && metas[nth[caches[n]]].ID == first.ID; n++ {
+			first.Sharing = stricter(first.Sharing, metas[nth[caches[n]]].Sharing)
+			first.MaxSize = max(first.MaxSize, metas[nth[caches[n]]].MaxSize)
+		}
+		var mounts []dag.Mount
+		for _, i := range caches[:n] {
+			mounts = append(mounts, m.p.op.Mounts[i])
+		}
+		if err := m.cache(ctx, first, mounts); err != nil {
 			return err
 		}
+		caches = caches[n:]
 	}
 	for i, mt := range m.p.op.Mounts {
 		var err error
@@ -116,10 +127,21 @@ func (m *mounter) all(ctx context.Context) error {
 	return nil
 }
 
-func (m *mounter) cache(ctx context.Context, mt dag.Mount, c dag.CacheMount) error {
+// stricter is the sharing of a cache that one step mounts in two ways.
+func stricter(a, b string) string {
+	for _, s := range []cache.Sharing{cache.Locked, cache.Private} {
+		if a == string(s) || b == string(s) {
+			return string(s)
+		}
+	}
+	return a
+}
+
+// cache takes one cache for all mounts of it.
+func (m *mounter) cache(ctx context.Context, c dag.CacheMount, mounts []dag.Mount) error {
 	dir, release, err := m.b.o.Store.Mount(ctx, m.b.cacheID(c.ID), cache.Sharing(c.Sharing))
 	if err != nil {
-		return fmt.Errorf("cache mount %s: %w", mt.Target, err)
+		return fmt.Errorf("cache mount %s: %w", mounts[0].Target, err)
 	}
 	m.releases = append(m.releases, func() {
 		if c.MaxSize > 0 {
@@ -127,10 +149,12 @@ func (m *mounter) cache(ctx context.Context, mt dag.Mount, c dag.CacheMount) err
 		}
 		release()
 	})
-	if err := m.firstContent(ctx, mt, dir); err != nil {
-		return fmt.Errorf("first content of cache mount %s: %w", mt.Target, err)
+	for _, mt := range mounts {
+		if err := m.firstContent(ctx, mt, dir); err != nil {
+			return fmt.Errorf("first content of cache mount %s: %w", mt.Target, err)
+		}
+		m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: dir, Target: mt.Target})
 	}
-	m.mounts = append(m.mounts, sandbox.Mount{Kind: sandbox.MountBind, Source: dir, Target: mt.Target})
 	return nil
 }
 
