@@ -10,7 +10,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 )
 
@@ -29,106 +28,6 @@ type source struct {
 	store  Store
 	key    string
 	frames *frameCache
-}
-
-// frameCache keeps the frames that were read last. A layer is written in the
-// order of paths, which goes to and fro between packages, and a package's own
-// order is not always that of paths.
-type frameCache struct {
-	dec *zstd.Decoder
-
-	mu    sync.Mutex
-	used  int64
-	items map[frameKey]*cachedFrame
-}
-
-type frameKey struct {
-	source *source
-	index  int
-}
-
-// cachedFrame is a frame that somebody decodes or has decoded; done is closed
-// when data or err is there.
-type cachedFrame struct {
-	data []byte
-	err  error
-	done chan struct{}
-	used int64
-}
-
-// maxFrames bounds the cache at 32 MiB.
-const maxFrames = 128
-
-func newFrameCache() (*frameCache, error) {
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxTable))
-	if err != nil {
-		return nil, fmt.Errorf("zstd: %w", err)
-	}
-	return &frameCache{dec: dec, items: map[frameKey]*cachedFrame{}}, nil
-}
-
-// get gives a frame, decoded by whoever asks first: files that lie side by
-// side are read at the same time.
-func (c *frameCache) get(k frameKey, decode func() ([]byte, error)) ([]byte, error) {
-	c.mu.Lock()
-	c.used++
-	f, ok := c.items[k]
-	if !ok {
-		c.evict()
-		f = &cachedFrame{done: make(chan struct{})}
-		c.items[k] = f
-	}
-	f.used = c.used
-	c.mu.Unlock()
-	if ok {
-		<-f.done
-		return f.data, f.err
-	}
-	f.data, f.err = decode()
-	close(f.done)
-	if f.err != nil { // it may be there next time
-		c.mu.Lock()
-		delete(c.items, k)
-		c.mu.Unlock()
-	}
-	return f.data, f.err
-}
-
-// evict makes place for a frame. The lock is held.
-func (c *frameCache) evict() {
-	if len(c.items) < maxFrames {
-		return
-	}
-	var oldest frameKey
-	at := int64(-1)
-	for key, f := range c.items {
-		if at < 0 || f.used < at {
-			oldest, at = key, f.used
-		}
-	}
-	delete(c.items, oldest)
-}
-
-// frame gives one frame of the archive.
-func (a *archive) frame(i int) ([]byte, error) {
-	return a.source.frames.get(frameKey{a.source, i}, func() ([]byte, error) { return a.decodeFrame(i) })
-}
-
-func (a *archive) decodeFrame(i int) ([]byte, error) {
-	b, err := a.source.store.Open(a.source.key)
-	if err != nil {
-		return nil, fmt.Errorf("open the decoded %s: %w", a.Package, err)
-	}
-	defer b.Close()
-	packed := make([]byte, a.frames[i+1]-a.frames[i])
-	if _, err := b.ReadAt(packed, a.frames[i]); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("read the decoded %s: %w", a.Package, err)
-	}
-	data, err := a.source.frames.dec.DecodeAll(packed, make([]byte, 0, frameSize))
-	if err != nil {
-		return nil, fmt.Errorf("read the decoded %s: %w: %w", a.Package, errDamaged, err)
-	}
-	return data, nil
 }
 
 // open reads a piece of the uncompressed stream.
@@ -159,17 +58,10 @@ func (r *segmentReader) Read(p []byte) (int, error) {
 	if r.at >= r.end {
 		return 0, io.EOF
 	}
-	data, err := r.a.frame(int(r.at / frameSize))
-	if err != nil {
-		return 0, err
-	}
-	from := int(r.at % frameSize)
-	if from >= len(data) {
-		return 0, errDamaged
-	}
-	n := copy(p[:min(int64(len(p)), r.end-r.at)], data[from:])
+	at, from := frameKey{r.a.source, int(r.at / frameSize)}, int(r.at%frameSize)
+	n, err := r.a.source.frames.read(at, p[:min(int64(len(p)), r.end-r.at)], from, r.end-r.at, r.a.decodeFrame)
 	r.at += int64(n)
-	return n, nil
+	return n, err
 }
 
 func (r *segmentReader) Close() error { return nil }

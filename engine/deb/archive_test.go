@@ -22,12 +22,12 @@ func TestFrameIsDecodedOnce(t *testing.T) {
 	}
 	k := frameKey{&source{}, 3}
 	failure := errors.New("no")
-	if _, err := c.get(k, func() ([]byte, error) { return nil, failure }); !errors.Is(err, failure) {
+	if _, err := c.read(k, nil, 0, 4, func(frameKey) ([]byte, error) { return nil, failure }); !errors.Is(err, failure) {
 		t.Fatalf("the error is %v", err)
 	}
 	var decoded atomic.Int64
 	started, release := make(chan struct{}), make(chan struct{})
-	decode := func() ([]byte, error) {
+	decode := func(frameKey) ([]byte, error) {
 		if decoded.Add(1) == 1 {
 			close(started)
 		}
@@ -40,8 +40,9 @@ func TestFrameIsDecodedOnce(t *testing.T) {
 			if i > 0 {
 				<-started
 			}
-			if data, err := c.get(k, decode); string(data) != "data" || err != nil {
-				t.Errorf("%q, %v", data, err)
+			data := make([]byte, 4)
+			if n, err := c.read(k, data, 0, 4, decode); n != 4 || string(data) != "data" || err != nil {
+				t.Errorf("%d bytes, %q, %v", n, data, err)
 			}
 		})
 	}
@@ -62,9 +63,10 @@ func TestFramesAreBounded(t *testing.T) {
 	s := &source{}
 	decoded := 0
 	get := func(i int) {
-		data, err := c.get(frameKey{s, i}, func() ([]byte, error) { decoded++; return []byte{byte(i)}, nil })
-		if err != nil || data[0] != byte(i) {
-			t.Fatalf("frame %d is %v, %v", i, data, err)
+		p := make([]byte, 1)
+		n, err := c.read(frameKey{s, i}, p, 0, 1, func(k frameKey) ([]byte, error) { decoded++; return []byte{byte(k.index)}, nil })
+		if n != 1 || err != nil || p[0] != byte(i) {
+			t.Fatalf("frame %d is %d bytes, %v, %v", i, n, p, err)
 		}
 	}
 	for i := range maxFrames {
@@ -78,6 +80,58 @@ func TestFramesAreBounded(t *testing.T) {
 	}
 	if get(1); decoded != maxFrames+2 {
 		t.Error("the oldest one was kept")
+	}
+}
+
+// A frame is kept until its last file has been read, and its memory goes to
+// the next, but never while somebody copies out of it.
+func TestFramesAreKeptUntilTheyWereRead(t *testing.T) {
+	t.Parallel()
+	c, err := newFrameCache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &source{}
+	c.announce(s, 10, 20)          // a file in frame 0
+	c.announce(s, frameSize-1, 2)  // one in 0 and 1
+	c.announce(s, 2*frameSize, 10) // one in 2
+	c.announce(s, 50, 0)           // an empty one
+	var buffers [][]byte
+	decode := func(k frameKey) ([]byte, error) {
+		b := c.buffer(frameSize)[:frameSize]
+		b[0], b[frameSize-1] = byte(k.index), byte(k.index)
+		buffers = append(buffers, b)
+		return b, nil
+	}
+	read := func(i, from, left int) {
+		t.Helper()
+		if n, err := c.read(frameKey{s, i}, make([]byte, left), from, int64(left), decode); err != nil || n == 0 {
+			t.Fatalf("frame %d gives %d bytes, %v", i, n, err)
+		}
+	}
+	read(0, 10, 20)
+	if len(c.items) != 1 {
+		t.Fatalf("%d frames are kept while one is to be read again", len(c.items))
+	}
+	slow := c.hold(frameKey{s, 0}, decode) // a reader in the middle of it
+	read(0, frameSize-1, 2)
+	if len(c.items) != 0 || len(c.free) != 0 {
+		t.Errorf("%d frames are kept, and %d buffers are free while one of them is held", len(c.items), len(c.free))
+	}
+	read(1, 0, 1)
+	if slow.data[0] != 0 || len(buffers) != 2 || &buffers[0][0] == &buffers[1][0] {
+		t.Errorf("frame 0 was written over while it was read")
+	}
+	c.release(frameKey{s, 0}, slow, false)
+	read(2, 0, 10)
+	if same := &buffers[2][0] == &buffers[0][0] || &buffers[2][0] == &buffers[1][0]; !same {
+		t.Error("the third frame has new memory")
+	}
+	if len(c.items)+len(c.left)+len(c.free) != 0 {
+		t.Errorf("at the end there are %d frames, %d announced, %d buffers", len(c.items), len(c.left), len(c.free))
+	}
+	if read(1, 0, 1); len(buffers) != 4 || c.items[frameKey{s, 1}] == nil {
+		t.Error("a frame that is read again later is not kept in order of use")
 	}
 }
 

@@ -96,6 +96,11 @@ func (in *installation) warn(format string, args ...any) {
 
 func (in *installation) result() Result {
 	slices.Sort(in.warnings)
+	for _, n := range in.tree.nodes {
+		if n.Proven && n.archive != nil && n.Type == layer.File {
+			n.archive.source.frames.announce(n.archive.source, n.entry.offset, n.entry.Size)
+		}
+	}
 	return Result{Items: in.tree.items(), Warnings: slices.Compact(in.warnings)}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/bits"
 	"runtime"
 	"sync"
 )
@@ -28,11 +29,13 @@ type ahead struct {
 	quit    chan struct{}
 	workers sync.WaitGroup
 	large   []byte
+	buffers [20]sync.Pool // of small files that are written, by the logarithm of their size
 }
 
 // content is a small file that was read, or why it could not be.
 type content struct {
 	data   []byte
+	buffer *[]byte // that data lies in
 	digest string
 	err    error
 }
@@ -48,8 +51,9 @@ func readAhead(items []Item) *ahead {
 	for range min(runtime.GOMAXPROCS(0), 8) {
 		a.workers.Go(func() {
 			for i := range jobs {
-				data, digest, err := readSmall(&items[i])
-				a.results[i] <- content{data, digest, err}
+				buffer := a.buffer(items[i].Size + 1)
+				data, digest, err := readSmall(&items[i], *buffer)
+				a.results[i] <- content{data, buffer, digest, err}
 			}
 		})
 	}
@@ -93,17 +97,33 @@ func (a *ahead) copy(w io.Writer, i int) (digest string, err error) {
 		return "", c.err
 	}
 	_, err = w.Write(c.data)
+	a.done(c.buffer)
 	return c.digest, err
 }
 
-func readSmall(item *Item) (data []byte, digest string, err error) {
+// buffer gives n bytes or more.
+func (a *ahead) buffer(n int64) *[]byte {
+	if b, ok := a.buffers[class(n)].Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, 1<<class(n))
+	return &b
+}
+
+// done takes a buffer back.
+func (a *ahead) done(b *[]byte) { a.buffers[class(int64(len(*b)))].Put(b) }
+
+// class is the number of a power of two that n bytes fit into.
+func class(n int64) int { return bits.Len64(uint64(n - 1)) }
+
+// readSmall reads a file into a buffer that has room for one byte more.
+func readSmall(item *Item, buffer []byte) (data []byte, digest string, err error) {
 	r, err := item.Open()
 	if err != nil {
 		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	// One byte more than stated, to see a file that has grown.
-	data = make([]byte, item.Size+1)
+	data = buffer[:item.Size+1] // to see a file that has grown
 	n, err := io.ReadFull(r, data)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, "", err

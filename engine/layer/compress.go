@@ -28,7 +28,8 @@ const (
 )
 
 // ChunkCache keeps compressed chunks by key, so that an unchanged part of a
-// layer is not compressed again. It is used from several goroutines.
+// layer is not compressed again. It is used from several goroutines. What Get
+// gives is the caller's; what Put is given is so again when it returns.
 type ChunkCache interface {
 	Get(key string) ([]byte, bool)
 	Put(key string, data []byte)
@@ -72,7 +73,7 @@ func (c Compressor) MediaType() string {
 // codec is one way of compressing: parts that only make sense together.
 type codec struct {
 	header []byte
-	chunk  func(raw []byte) ([]byte, error) // used from several goroutines
+	chunk  func(raw, out []byte) ([]byte, error) // into out, where that has room; used from several goroutines
 	footer func(crc uint32, size int64) []byte
 }
 
@@ -83,7 +84,7 @@ func (c Compressor) codec(workers int) (codec, error) {
 	case "zstd":
 		return zstdCodec(workers)
 	case "none":
-		return codec{chunk: func(raw []byte) ([]byte, error) { return raw, nil }}, nil
+		return codec{chunk: func(raw, _ []byte) ([]byte, error) { return raw, nil }}, nil
 	}
 	return codec{}, fmt.Errorf("there is no compression %q; it is gzip, zstd or none", c.Kind)
 }
@@ -96,8 +97,8 @@ func gzipCodec(workers, level int) codec {
 	pool := make(chan *flate.Writer, workers)
 	return codec{
 		header: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff},
-		chunk: func(raw []byte) ([]byte, error) {
-			out := bytes.NewBuffer(make([]byte, 0, len(raw)/2+64))
+		chunk: func(raw, space []byte) ([]byte, error) {
+			out := bytes.NewBuffer(space)
 			var w *flate.Writer
 			select {
 			case w = <-pool:
@@ -129,9 +130,7 @@ func zstdCodec(workers int) (codec, error) {
 	if err != nil {
 		return codec{}, fmt.Errorf("make a zstd encoder: %w", err)
 	}
-	return codec{chunk: func(raw []byte) ([]byte, error) {
-		return enc.EncodeAll(raw, make([]byte, 0, len(raw)/2+64)), nil
-	}}, nil
+	return codec{chunk: func(raw, out []byte) ([]byte, error) { return enc.EncodeAll(raw, out), nil }}, nil
 }
 
 // BlobWriter compresses the tar that is written to it. Close it to finish
@@ -144,6 +143,7 @@ type BlobWriter struct {
 	chunk   []byte
 	seen    int         // bytes of the chunk that the splitter has passed
 	free    chan []byte // buffers of chunks that are written
+	spare   chan []byte // and of what they were compressed to
 	order   chan *job   // in the order of the tar, so bounds what is under way
 	jobs    chan *job
 	done    chan struct{}
@@ -179,7 +179,7 @@ func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
 
 func (c Compressor) start(out io.Writer, codec codec, workers int) *BlobWriter {
 	b := &BlobWriter{
-		codec: codec, cache: c.Cache, id: c.ID(), out: out, free: make(chan []byte, 2*workers+2),
+		codec: codec, cache: c.Cache, id: c.ID(), out: out, free: make(chan []byte, 2*workers+2), spare: make(chan []byte, 2*workers+2),
 		// Two chunks a worker under way: one in work, one ready, so memory
 		// is bounded and no worker waits for the reader.
 		order: make(chan *job, 2*workers), jobs: make(chan *job, 2*workers), done: make(chan struct{}),
@@ -247,11 +247,19 @@ func (b *BlobWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// room makes place for n more bytes.
+// room makes place for n more bytes. A chunk that outgrows the usual gets room
+// for the largest at once: what is not written to costs nothing.
 func (b *BlobWriter) room(n int) {
-	if len(b.chunk)+n > cap(b.chunk) {
-		b.chunk = append(make([]byte, 0, max(2*cap(b.chunk), len(b.chunk)+n, chunkMean)), b.chunk...)
+	size := len(b.chunk) + n
+	switch {
+	case size <= cap(b.chunk):
+		return
+	case size <= chunkMean:
+		size = chunkMean
+	default:
+		size = max(chunkMax+2*readSize, size, 2*cap(b.chunk))
 	}
+	b.chunk = append(make([]byte, 0, size), b.chunk...)
 }
 
 // scan cuts what was taken at its borders.
@@ -317,18 +325,30 @@ func (b *BlobWriter) work() {
 // pack compresses a chunk, or finds it compressed.
 func (b *BlobWriter) pack(raw []byte) ([]byte, error) {
 	if b.cache == nil {
-		return b.codec.chunk(raw)
+		return b.codec.chunk(raw, b.space(len(raw)))
 	}
 	sum := sha256.Sum256(raw)
 	key := hex.EncodeToString(sum[:]) + " " + b.id
 	if packed, ok := b.cache.Get(key); ok {
 		return packed, nil
 	}
-	packed, err := b.codec.chunk(raw)
+	packed, err := b.codec.chunk(raw, b.space(len(raw)))
 	if err == nil {
 		b.cache.Put(key, packed)
 	}
 	return packed, err
+}
+
+// space is memory for what n bytes come to.
+func (b *BlobWriter) space(n int) []byte {
+	select {
+	case used := <-b.spare:
+		if cap(used) >= n/2 {
+			return used[:0]
+		}
+	default:
+	}
+	return make([]byte, 0, n/2+64)
 }
 
 // assemble writes the chunks in order. It goes on to the end also after an
@@ -357,15 +377,22 @@ func (b *BlobWriter) assemble() {
 		write(j.packed)
 		crc = combineCRC(crc, j.crc, int64(len(j.raw)))
 		raw += int64(len(j.raw))
-		select {
-		case b.free <- j.buffer:
-		default:
+		giveBack(b.free, j.buffer)
+		if b.id != "none" { // where it is the same memory
+			giveBack(b.spare, j.packed)
 		}
 	}
 	if b.codec.footer != nil {
 		write(b.codec.footer(crc, raw))
 	}
 	b.digest = "sha256:" + hex.EncodeToString(sum.Sum(nil))
+}
+
+func giveBack(list chan []byte, buffer []byte) {
+	select {
+	case list <- buffer:
+	default:
+	}
 }
 
 // combineCRC gives the CRC-32 of two pieces of data from the CRC of each and

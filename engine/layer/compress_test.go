@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -177,13 +178,13 @@ func (c *memoryCache) Get(key string) ([]byte, bool) {
 	if !ok {
 		c.misses++
 	}
-	return data, ok
+	return slices.Clone(data), ok
 }
 
 func (c *memoryCache) Put(key string, data []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.chunks[key] = data
+	c.chunks[key] = slices.Clone(data)
 }
 
 // A changed file costs its own chunk, and the blob is that of a clean build.

@@ -351,7 +351,9 @@ func (u *upper) hash() error {
 			for i := range jobs {
 				var err error
 				if u.items[i].Size <= smallFile {
-					_, u.items[i].Digest, err = readSmall(&u.items[i])
+					b := a.buffer(u.items[i].Size + 1)
+					_, u.items[i].Digest, err = readSmall(&u.items[i], *b)
+					a.done(b)
 				} else {
 					u.items[i].Digest, err = a.copyLarge(io.Discard, &u.items[i])
 				}

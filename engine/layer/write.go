@@ -26,9 +26,10 @@ const MTime = 315532800
 // xattrPrefix is how PAX records name extended attributes.
 const xattrPrefix = "SCHILY.xattr."
 
-// blockSize is what Write collects before it hashes and passes on; at 1 MB
-// the hand-over costs nothing beside hashing (0.7 ms).
-const blockSize = 1 << 20
+// blockSize is what Write collects before it hashes and passes on: the
+// hand-over costs nothing beside hashing (0.2 ms), and a block stays in a
+// core's cache meanwhile.
+const blockSize = 256 << 10
 
 // Written is what a layer came to.
 type Written struct {
