@@ -2,6 +2,7 @@ package cache
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,11 +83,12 @@ func hammerEntry(s *Store, n int) error {
 	if err := s.Publish(DefID{byte(n)}, ActionID{byte(n)}, e); err != nil {
 		return err
 	}
-	s.Chunks().Put([32]byte{byte(n)}, []byte(content))
+	chunk := []byte(content[n:])
+	s.Chunks().Put(digest, []Chunk{{Key: [32]byte{byte(n)}, Offset: int64(n), Size: int64(len(chunk)), Sum: checksum(chunk)}})
 	if got, ok := s.Def(DefID{byte(n)}); ok && got.Output != content {
 		return fmt.Errorf("entry %d has another's output", n)
 	}
-	if got, ok := s.Chunks().Get([32]byte{byte(n)}); ok && string(got) != content {
+	if got, ok := s.Chunks().Get([32]byte{byte(n)}); ok && !bytes.Equal(got, chunk) {
 		return fmt.Errorf("chunk %d has another's content", n)
 	}
 	return nil

@@ -125,6 +125,9 @@ func (p *pruner) run(ctx context.Context) error {
 	if err == nil {
 		err = p.remove(ctx, victims)
 	}
+	if err == nil && p.trash != "" {
+		err = p.s.Chunks().compact(p.trash)
+	}
 	// Newcomers wait while things are renamed away, not while they are deleted.
 	err = errors.Join(err, p.s.reopenGate())
 	if p.trash != "" {

@@ -44,7 +44,7 @@ func filled(t testing.TB) (dir string) {
 	if err := errors.Join(s.PutRef(e.DiffID, e.Blobs[0]), s.PutRecord("deb", "k", "v"), hammerSnapshot(s, 1)); err != nil {
 		t.Fatal(err)
 	}
-	s.Chunks().Put([32]byte{1}, make([]byte, 50000))
+	s.Chunks().Put(e.Blobs[0].Digest, []Chunk{{Key: [32]byte{1}, Size: 1}})
 	mount, release, err := s.Mount(context.Background(), "id", Shared)
 	if err != nil {
 		t.Fatal(err)

@@ -66,6 +66,7 @@ type Store struct {
 	seq     atomic.Uint64
 	used    atomic.Bool // something was looked up or written: our own lease counts
 	queues  queues
+	places  places
 
 	mu     sync.Mutex // guards closed and boot
 	closed bool

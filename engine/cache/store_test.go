@@ -171,9 +171,8 @@ func TestFilesAreReadOnly(t *testing.T) {
 	if err := s.Publish(DefID{1}, ActionID{2}, fullEntry(t, s)); err != nil {
 		t.Fatal(err)
 	}
-	s.Chunks().Put([32]byte{3}, []byte("chunk"))
 	seen := 0
-	for _, kind := range []string{"def", "act", "blob", "toc", "chunk"} {
+	for _, kind := range []string{"def", "act", "blob", "toc"} {
 		filepath.WalkDir(s.path(kind), func(path string, d fs.DirEntry, err error) error {
 			if err != nil {
 				t.Fatal(err)
@@ -187,7 +186,7 @@ func TestFilesAreReadOnly(t *testing.T) {
 			return nil
 		})
 	}
-	if seen < 6 {
+	if seen < 5 {
 		t.Errorf("only %d files seen", seen)
 	}
 }
@@ -225,31 +224,6 @@ func TestRefsRecordsAndTables(t *testing.T) {
 	truncate(t, blobPath(t, s, digest), 2)
 	if got, ok := s.TOC(diff); ok {
 		t.Errorf("a truncated table is found: %q", got)
-	}
-}
-
-func TestChunks(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir())
-	c := s.Chunks()
-	data := []byte(strings.Repeat("chunk", 1000))
-	c.Put([32]byte{1}, data)
-	c.Put([32]byte{2}, nil)
-	if got, ok := c.Get([32]byte{1}); !ok || string(got) != string(data) {
-		t.Errorf("chunk of %d bytes, %t", len(got), ok)
-	}
-	if got, ok := c.Get([32]byte{2}); !ok || len(got) != 0 {
-		t.Errorf("empty chunk is %q, %t", got, ok)
-	}
-	if _, ok := c.Get([32]byte{3}); ok {
-		t.Error("a chunk that was never put is found")
-	}
-	for _, size := range []int64{0, 5, chunkTail, 4096} {
-		c.Put([32]byte{1}, data)
-		truncate(t, c.path([32]byte{1}), size)
-		if _, ok := c.Get([32]byte{1}); ok {
-			t.Errorf("a chunk cut to %d bytes is found", size)
-		}
 	}
 }
 

@@ -27,12 +27,19 @@ const (
 	zstdID = "zstd+klauspost1.20.3+default+w4m+chunks1"
 )
 
-// ChunkCache keeps compressed chunks by key, so that an unchanged part of a
+// ChunkCache finds compressed chunks by key, so that an unchanged part of a
 // layer is not compressed again. It is used from several goroutines. What Get
-// gives is the caller's; what Put is given is so again when it returns.
+// gives is the caller's.
 type ChunkCache interface {
 	Get(key string) ([]byte, bool)
-	Put(key string, data []byte)
+}
+
+// Chunk is where a compressed chunk lies in a blob.
+type Chunk struct {
+	Key    string // for a ChunkCache
+	Offset int64  // bytes
+	Size   int64  // bytes
+	Sum    uint32 // CRC-32C of the stretch
 }
 
 // Compressor turns a layer's tar into a blob. The zero value is gzip without
@@ -151,6 +158,7 @@ type BlobWriter struct {
 	out     io.Writer
 	digest  string
 	size    int64
+	made    []Chunk
 	failure error
 	broken  atomic.Bool // failure is set, or will be at once
 }
@@ -160,6 +168,8 @@ type job struct {
 	raw, packed []byte
 	buffer      []byte // that raw lies in
 	crc         uint32
+	key         string // of a chunk that was not found; "" otherwise
+	sum         uint32
 	err         error
 	ready       chan struct{}
 }
@@ -314,29 +324,33 @@ func (b *BlobWriter) Close() error {
 // Blob gives the digest ("sha256:…") and the size in bytes, after Close.
 func (b *BlobWriter) Blob() (digest string, size int64) { return b.digest, b.size }
 
+// Chunks are those that the cache did not have, after Close: for whoever puts
+// the blob where the cache finds it.
+func (b *BlobWriter) Chunks() []Chunk { return b.made }
+
 func (b *BlobWriter) work() {
 	for j := range b.jobs {
 		j.crc = crc32.ChecksumIEEE(j.raw)
-		j.packed, j.err = b.pack(j.raw)
+		b.pack(j)
 		close(j.ready)
 	}
 }
 
 // pack compresses a chunk, or finds it compressed.
-func (b *BlobWriter) pack(raw []byte) ([]byte, error) {
-	if b.cache == nil {
-		return b.codec.chunk(raw, b.space(len(raw)))
+func (b *BlobWriter) pack(j *job) {
+	key := ""
+	if b.cache != nil {
+		sum := sha256.Sum256(j.raw)
+		key = hex.EncodeToString(sum[:]) + " " + b.id
+		if packed, ok := b.cache.Get(key); ok {
+			j.packed = packed
+			return
+		}
 	}
-	sum := sha256.Sum256(raw)
-	key := hex.EncodeToString(sum[:]) + " " + b.id
-	if packed, ok := b.cache.Get(key); ok {
-		return packed, nil
+	j.packed, j.err = b.codec.chunk(j.raw, b.space(len(j.raw)))
+	if key != "" {
+		j.key, j.sum = key, crc32.Checksum(j.packed, crc32.MakeTable(crc32.Castagnoli))
 	}
-	packed, err := b.codec.chunk(raw, b.space(len(raw)))
-	if err == nil {
-		b.cache.Put(key, packed)
-	}
-	return packed, err
 }
 
 // space is memory for what n bytes come to.
@@ -373,6 +387,9 @@ func (b *BlobWriter) assemble() {
 		<-j.ready
 		if j.err != nil && b.failure == nil {
 			b.failure = fmt.Errorf("compress: %w", j.err)
+		}
+		if j.key != "" {
+			b.made = append(b.made, Chunk{Key: j.key, Offset: b.size, Size: int64(len(j.packed)), Sum: j.sum})
 		}
 		write(j.packed)
 		crc = combineCRC(crc, j.crc, int64(len(j.raw)))

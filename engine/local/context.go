@@ -125,10 +125,17 @@ func (l *layerRef) times(toc *layer.TOC) map[string]time.Time {
 	return out
 }
 
-// chunkCache keeps pieces of compressed layers in the store.
+// chunkCache finds pieces of compressed layers in the store.
 type chunkCache struct{ chunks cache.Chunks }
 
-// Get and Put are layer.ChunkCache.
+// Get is layer.ChunkCache.
 func (c chunkCache) Get(key string) ([]byte, bool) { return c.chunks.Get(sha256.Sum256([]byte(key))) }
 
-func (c chunkCache) Put(key string, data []byte) { c.chunks.Put(sha256.Sum256([]byte(key)), data) }
+// put notes the chunks of a blob that is in the store.
+func (c chunkCache) put(digest string, made []layer.Chunk) {
+	list := make([]cache.Chunk, len(made))
+	for i, m := range made {
+		list[i] = cache.Chunk{Key: sha256.Sum256([]byte(m.Key)), Offset: m.Offset, Size: m.Size, Sum: m.Sum}
+	}
+	c.chunks.Put(digest, list)
+}

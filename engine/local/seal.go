@@ -151,6 +151,7 @@ func (p *packing) commit(diffID string) (engine.Blob, error) {
 	if err := p.blob.CommitAs(digest); err != nil {
 		return engine.Blob{}, err
 	}
+	chunkCache{p.e.o.Store.Chunks()}.put(digest, p.Chunks())
 	c := p.e.o.Compressor
 	err := p.e.o.Store.PutRef(diffID, cache.BlobRef{Compressor: c.ID(), MediaType: c.MediaType(), Digest: digest, Size: size})
 	return engine.Blob{MediaType: c.MediaType(), Digest: digest, Size: size}, err

@@ -180,7 +180,7 @@ func TestChunksAreReusedOnTheWay(t *testing.T) {
 		if _, err := image.Assemble(t.Context(), res[0], image.Options{}); err != nil {
 			t.Fatal(err)
 		}
-		return c.puts
+		return c.missed
 	}
 	first := count("a", Forms{Compressed: true})
 	for small, f := range map[string]Forms{"b": {Compressed: true}, "c": {}} {
