@@ -16,7 +16,7 @@ import (
 )
 
 // pinRules say by which rule what a change of the lock begins with was missing.
-var pinRules = map[string]string{"base": "base-digest-pinned", "package": "packages-pinned", "git": "git-commit-pinned", "http": "fetch-checksum"}
+var pinRules = map[string]string{"base": "base-digest-pinned", "package": "packages-pinned", "closure": "packages-pinned", "git": "git-commit-pinned", "http": "fetch-checksum"}
 
 // fixedLock is the lock that is mended beside the specs.
 type fixedLock struct {
@@ -146,7 +146,7 @@ func pinLines(changes []pin.Change) []string {
 			rule = " (" + rule + ")"
 		}
 		switch {
-		case c.New == "" || kind == "closure": // its packages say it
+		case c.New == "" || kind == "closure" && brings(changes, rest): // its packages say it
 			continue
 		case kind == "base" && last != "" && strings.HasPrefix(rest, last+" "): // of one platform, which follows from the index
 			continue
@@ -156,6 +156,13 @@ func pinLines(changes []pin.Change) []string {
 		out = append(out, pin.FileName+": "+c.What+" is pinned to "+c.New+rule)
 	}
 	return out
+}
+
+// brings reports whether packages of the archive of a closure are new, too;
+// else it is made of those that the lock has.
+func brings(changes []pin.Change, closure string) bool {
+	archive, _, _ := strings.Cut(closure, " ")
+	return slices.ContainsFunc(changes, func(c pin.Change) bool { return strings.HasPrefix(c.What, "package "+archive+" ") })
 }
 
 func (l *fixedLock) warn(at diag.Range, summary, detail string) {
