@@ -244,3 +244,50 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
+
+// laconic takes headers out of an answer.
+type laconic struct {
+	http.ResponseWriter
+	without string
+}
+
+func (l laconic) WriteHeader(code int) {
+	l.Header().Del(l.without)
+	l.ResponseWriter.WriteHeader(code)
+}
+
+// The digest is only recommended in an answer to HEAD, and some proxies allow
+// none: a tag that is there is pushed to and asked for all the same.
+func TestARegistryThatSaysLittleOfATag(t *testing.T) {
+	t.Parallel()
+	for _, without := range []string{"Docker-Content-Digest", "Content-Type", "HEAD"} {
+		c := &configuration.Configuration{Storage: configuration.Storage{"inmemory": configuration.Parameters{}}}
+		c.Log.Level = "panic"
+		inner := handlers.NewApp(context.Background(), c)
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead && strings.Contains(r.URL.Path, "/manifests/") {
+				if without == "HEAD" {
+					w.WriteHeader(http.StatusMethodNotAllowed)
+					return
+				}
+				w = laconic{w, without}
+			}
+			inner.ServeHTTP(w, r)
+		}))
+		defer s.Close()
+		ref := strings.TrimPrefix(s.URL, "http://") + "/shop/web:1"
+		r := NewRegistry("test")
+		if got, err := r.Head(t.Context(), ref); got != "" || err != nil {
+			t.Errorf("without %s: a tag that is not there is %q, %v", without, got, err)
+		}
+		for range 2 {
+			a := assemble(t, testResult(t, "linux/amd64"), Options{})
+			if err := NewRegistry("test").Push(t.Context(), ref, a); err != nil {
+				t.Errorf("without %s: %v", without, err)
+			}
+			if got, err := r.Head(t.Context(), ref); got != a.Digest || err != nil {
+				t.Errorf("without %s: %q, %v", without, got, err)
+			}
+		}
+	}
+}

@@ -75,9 +75,13 @@ func (r *Registry) Versions(ctx context.Context, ref, digest string) ([]string, 
 	if err != nil {
 		return nil, explain(ref, err)
 	}
-	cf, err := img.ConfigFile()
+	raw, err := r.config(ctx, ref, img)
 	if err != nil {
-		return nil, explain(ref, err)
+		return nil, err
+	}
+	var cf v1.ConfigFile
+	if err := json.Unmarshal(raw, &cf); err != nil {
+		return nil, &Error{Ref: ref, Reason: "its configuration cannot be read", Err: err}
 	}
 	add(cf.Config.Labels)
 	return out, nil

@@ -3,14 +3,17 @@ package image
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/v1/remote/transport"
+	"github.com/google/go-containerregistry/pkg/v1/types"
 )
 
 // byMethod waits longer for the answer to what is sent than to what is asked.
@@ -20,10 +23,55 @@ type byMethod struct{ reading, writing http.RoundTripper }
 // come back in an hour is to know it now.
 const maxWait = 15 * time.Second
 
-// RoundTrip is http.RoundTripper. A registry that is too busy and says for how
-// long is asked once more then, before the tries of the client, which are over
-// in a second (RFC 9110, 10.2.3).
+// RoundTrip is http.RoundTripper.
 func (b byMethod) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.patient(r)
+	if err != nil || r.Method != http.MethodHead || !strings.Contains(r.URL.Path, "/manifests/") || says(resp) {
+		return resp, err
+	}
+	_ = resp.Body.Close()
+	get := r.Clone(r.Context())
+	get.Method = http.MethodGet
+	if resp, err = b.patient(get); err != nil || resp.StatusCode != http.StatusOK {
+		return resp, err
+	}
+	return headOf(resp)
+}
+
+// says reports whether an answer to HEAD tells what it was asked for. The
+// digest is only recommended (distribution-spec v1.1, "Checking if content
+// exists in the registry"), and proxies there are that allow no HEAD.
+func says(resp *http.Response) bool {
+	if resp.StatusCode != http.StatusOK {
+		return resp.StatusCode != http.StatusMethodNotAllowed
+	}
+	return resp.Header.Get("Docker-Content-Digest") != "" && resp.Header.Get("Content-Type") != "" && resp.ContentLength >= 0
+}
+
+// maxManifest is what go-containerregistry reads of one, in bytes.
+const maxManifest = 100 << 20
+
+// headOf makes of an answer with a manifest one that only tells of it.
+func headOf(resp *http.Response) (*http.Response, error) {
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxManifest+1))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, err
+	}
+	if len(raw) > maxManifest {
+		return nil, fmt.Errorf("a manifest of more than %d bytes", maxManifest)
+	}
+	resp.Header.Set("Docker-Content-Digest", digestOf(raw))
+	if resp.Header.Get("Content-Type") == "" {
+		resp.Header.Set("Content-Type", string(types.OCIManifestSchema1))
+	}
+	resp.Body, resp.ContentLength = http.NoBody, int64(len(raw))
+	return resp, nil
+}
+
+// patient does a request. A registry that is too busy and says for how long is
+// asked once more then, before the tries of the client, which are over in a
+// second (RFC 9110, 10.2.3).
+func (b byMethod) patient(r *http.Request) (*http.Response, error) {
 	resp, err := b.once(r)
 	if err != nil || resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
 		return resp, err
