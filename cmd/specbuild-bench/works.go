@@ -165,7 +165,7 @@ func (p *pairs) rests(ctx context.Context, i int) (time.Duration, error) {
 	return got.whole - got.part, err
 }
 
-// mounts is how long process 1 of a run takes for mounts, by its own clock:
+// mounts is how long the sandbox of a run takes for mounts, by its own clock:
 // over an overlay like that of a trueStep, whose steps change nothing and so
 // have one layer below. It is the median of runs with nothing beside them, so
 // rather too little than too much. The command is not there, which is found

@@ -7,10 +7,10 @@ import (
 	"testing"
 )
 
-// Process 1 of a sandbox is there before the packages that make the program
+// The server of sandboxes is there before the packages that make the program
 // slow to start are: those with tables and patterns, of which regexp is the
 // first. The test program has the same packages, and more.
-func TestProcessOneStartsBeforeTheProgramDoes(t *testing.T) {
+func TestTheSandboxStartsBeforeTheProgramDoes(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
 	if err != nil {
@@ -20,7 +20,7 @@ func TestProcessOneStartsBeforeTheProgramDoes(t *testing.T) {
 		cmd := exec.Command(self, "version")
 		cmd.Args[0] = name
 		cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
-		out, err := cmd.CombinedOutput() // process 1 fails: it has no socket
+		out, err := cmd.CombinedOutput() // the sandbox fails: it has no socket
 		if !strings.Contains(string(out), "init os @") {
 			t.Fatalf("as %s: %v, and told no initialisers: %s", name, err, out)
 		}
@@ -31,6 +31,6 @@ func TestProcessOneStartsBeforeTheProgramDoes(t *testing.T) {
 		t.Errorf("the program does not initialise regexp any more, so this test proves nothing:\n%s", out)
 	}
 	if out := inits("specbuild-sandbox"); strings.Contains(out, late) {
-		t.Errorf("process 1 waits for regexp and what comes after it: does engine/sandbox import more than it did?\n%s", out)
+		t.Errorf("the sandbox waits for regexp and what comes after it: does engine/sandbox import more than it did?\n%s", out)
 	}
 }

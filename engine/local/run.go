@@ -317,7 +317,7 @@ func (b *build) sandboxSpec(ctx context.Context, p *runPlan, root sandbox.Root) 
 		m.release()
 		return spec, nil, nil, err
 	}
-	spec.Mounts = m.mounts
+	spec.Mounts, spec.Once = m.mounts, len(m.secrets) > 0
 	spec.Env = append(spec.Env, m.env...)
 	return spec, m.release, m.secrets, nil
 }

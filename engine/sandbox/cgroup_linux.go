@@ -18,7 +18,7 @@ import (
 const (
 	cgroupRoot   = "/sys/fs/cgroup"
 	cgroupPrefix = "specbuild-"
-	// ownThreads is room for process 1 beside what the limit of pids says:
+	// ownThreads is room for the server beside what the limit of pids says:
 	// it is in the same cgroup, with as many threads as Go's runtime makes.
 	ownThreads = 12
 )

@@ -8,17 +8,16 @@ import (
 	"io"
 	"os"
 	"runtime"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// initName in argv[0] is how the program knows that it is process 1 of a
+// initName in argv[0] is how the program knows that it is the server of a
 // sandbox. Somebody who types it gets an error about the missing socket.
 const initName = "specbuild-sandbox"
 
-// emulateName is the same program again, between process 1 and a command of
+// emulateName is the same program again, between the server and a command of
 // another architecture.
 const emulateName = "specbuild-emulate"
 
@@ -26,23 +25,24 @@ const emulateName = "specbuild-emulate"
 // byte asks to end the command, and its end means that the parent is gone.
 const controlFD = 3
 
-// report is what process 1 tells, one JSON value each, in this order.
+// report is what the server tells of a run, one JSON value each, in this order.
 type report struct {
 	Stubs []string `json:",omitempty"`
 	// Mounting comes with Stubs.
 	Mounting time.Duration `json:",omitempty"`
 	Started  bool          `json:",omitempty"`
 	Error    string        `json:",omitempty"`
-	Command  bool          `json:",omitempty"` // Error is about the command
-	Exited   bool          `json:",omitempty"`
-	Status   uint32        `json:",omitempty"` // as of wait4(2)
+	// Error is about the command, or about the machine.
+	Command, Unsupported bool   `json:",omitempty"`
+	Exited               bool   `json:",omitempty"`
+	Status               uint32 `json:",omitempty"` // as of wait4(2)
 }
 
-// init does the job of process 1 where that is what the program was started
-// for, and then does not return. It is the one init function here, and no
-// first line of main, because main comes after the initialisers of every
-// package of the program, of which process 1 needs few: they are two thirds of
-// what starting it takes, and every run pays that. Go initialises packages in
+// init is the server's program where that is what we were started for, and
+// then does not return. It is the one init function here, and no first line of
+// main, because main comes after the initialisers of every package of the
+// program, of which the server needs few: they are two thirds of what starting
+// it takes. Go initialises packages in
 // the order of their paths as soon as what they import is ready
 // (go.dev/ref/spec#Program_initialization), so the fewer this one imports, the
 // earlier it comes; nothing but the time depends on it. A test of the program
@@ -58,45 +58,39 @@ func init() {
 	}
 }
 
-// runInit is process 1. The goroutine stays on its thread: what is taken from
-// the thread before the command starts is what the command lacks, while the
-// other threads, which no command can reach, keep what they need.
+// runInit is the server of a sandbox: it makes the namespaces and the root of a
+// run, starts its command, and then does the same for the next run. It is in
+// the machine's own namespaces, but for a user namespace where there is one: no
+// command sees it. All that a command meets is made anew for each run, process
+// 1 included (see keeper); what is used again is a program that has started.
+//
+// It ends when its socket does, which the kernel sees to however the parent
+// dies, and waits for all that it has started before. PDEATHSIG would end it
+// at once, and leave zombies that wait for the machine's process 1.
 func runInit() int {
-	// A parent that dies from now on takes us along. Only then does the job
-	// come, and a parent that died before sends none.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err != nil {
+	var b born
+	if err := receive(controlFD, &b); err != nil {
 		return 1
 	}
-	rehearse()
-	var j job
-	if err := receiveJob(&j); err != nil {
-		return 1
-	}
-	if j.Off&guardFDs == 0 {
+	if b.Off&guardFDs == 0 {
 		// The shell that started specbuild may have left descriptors open.
 		if err := unix.CloseRange(controlFD, ^uint(0)>>33, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 			return fail(fmt.Errorf("close descriptors: %w", err))
 		}
 	}
-	unix.Umask(0o022)
-	began := time.Now()
-	stubs, err := enter(&j)
-	if err != nil {
-		return fail(err)
+	rehearse()
+	for h := newHand(b); h != nil; {
+		var err error
+		if h, err = serve(b, h); err != nil {
+			return 1
+		}
 	}
-	send(report{Stubs: stubs, Mounting: time.Since(began)})
-	pid, err := start(&j)
-	if err != nil {
-		return fail(err)
-	}
-	send(report{Started: true})
-	go obey(pid)
-	return reap(&j, pid)
+	return 0
 }
 
 // fail reports an error; the exit status is for nobody.
 func fail(err error) int {
-	send(report{Error: err.Error(), Command: errors.Is(err, ErrCommand)})
+	send(report{Error: err.Error(), Command: errors.Is(err, ErrCommand), Unsupported: errors.Is(err, ErrUnsupported)})
 	return 1
 }
 
@@ -110,7 +104,7 @@ func send(r report) {
 }
 
 // rehearse does once what reading a job and writing a report take: Go makes
-// the decoders of types on first use, which is 0.4 ms that a process which
+// the decoders of types on first use, which is 0.4 ms that a server which
 // waits anyway has.
 func rehearse() {
 	var j job
@@ -183,34 +177,4 @@ func readFull(fd int, buf []byte) error {
 		buf = buf[n:]
 	}
 	return nil
-}
-
-// obey waits for the parent's word: a byte asks the command to end, and the
-// end of the socket means that the parent died.
-func obey(pid int) {
-	word := make([]byte, 1)
-	for readFull(controlFD, word) == nil {
-		// The command leads a session, and what it started in it.
-		_ = unix.Kill(-pid, unix.SIGTERM)
-	}
-	os.Exit(1) // the kernel kills the rest of the pid namespace
-}
-
-// reap waits for the command, and for everybody whose parent died meanwhile.
-func reap(j *job, pid int) int {
-	for {
-		var status syscall.WaitStatus
-		got, err := syscall.Wait4(-1, &status, 0, nil)
-		switch {
-		case errors.Is(err, syscall.EINTR):
-		case err != nil:
-			return fail(fmt.Errorf("wait for the command: %w", err))
-		case got == pid:
-			if err := j.runcError(); err != nil {
-				return fail(err)
-			}
-			send(report{Exited: true, Status: uint32(status)})
-			return 0
-		}
-	}
 }

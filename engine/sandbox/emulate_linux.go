@@ -107,10 +107,6 @@ func register(emulator int, arch string) error {
 // expects; the command alone goes into a user namespace, which has all ids
 // but its own registrations.
 func startEmulator(j *job) error {
-	// The maps are written by process id, and ids are those of this namespace.
-	if err := unix.Mount(j.Staging+"/root/proc", "/proc", "", unix.MS_BIND, ""); err != nil {
-		return fmt.Errorf("mount /proc: %w", err)
-	}
 	r, w, err := pipe()
 	if err != nil {
 		return err
@@ -153,7 +149,7 @@ func startEmulated(j *job) (int, error) {
 		return 0, fmt.Errorf("hand over the job: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return 0, fmt.Errorf("protect process 1: %w", err)
+		return 0, fmt.Errorf("protect the sandbox: %w", err)
 	}
 	return j.emulating, nil
 }

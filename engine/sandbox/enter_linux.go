@@ -25,12 +25,6 @@ type fixture struct {
 // enter makes the root, with all that is mounted in it, and goes there. It
 // tells what had to be made in the root as mount targets.
 func enter(j *job) ([]string, error) {
-	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
-		return nil, fmt.Errorf("make mounts private: %w", err)
-	}
-	if err := machine(j); err != nil {
-		return nil, err
-	}
 	// Everything that lies on the machine is opened before anything covers it.
 	if err := openEmulator(j); err != nil {
 		return nil, err
@@ -80,13 +74,13 @@ func openEmulator(j *job) error {
 }
 
 // machine sets what a new machine lacks: its name and a loopback interface.
-func machine(j *job) error {
-	if j.Off&guardUTS == 0 {
+func machine(b born) error {
+	if b.Off&guardUTS == 0 {
 		if err := unix.Sethostname([]byte(Hostname)); err != nil {
 			return fmt.Errorf("set the host name: %w", err)
 		}
 	}
-	if !j.OwnNet {
+	if !b.OwnNet {
 		return nil
 	}
 	sock, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -169,9 +163,12 @@ func isDir(fd int) bool {
 
 // systemMounts makes /proc, /sys and /dev.
 func systemMounts(j *job) ([]fixture, error) {
-	proc, err := newFS("proc", nosuidNodevNoexec)
-	if err != nil {
-		return nil, fmt.Errorf("%w: is /proc partly covered here, as in a container?", err)
+	proc := j.proc
+	var err error
+	if j.Off&guardPid != 0 {
+		if proc, err = newFS("proc", nosuidNodevNoexec); err != nil {
+			return nil, err
+		}
 	}
 	sysAttr := nosuidNodevNoexec | unix.MOUNT_ATTR_RDONLY
 	if j.Off&guardMasks != 0 {
@@ -274,7 +271,9 @@ func stage(j *job, root int, fixtures *[]fixture) (*tree, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", j.Staging, err)
 	}
-	if err := attach(mem, at); err != nil {
+	err = attach(mem, at)
+	unix.Close(at)
+	if err != nil {
 		return nil, fmt.Errorf("mount on %s: %w", j.Staging, err)
 	}
 	if err := unix.Mkdirat(mem, "root", 0o755); err != nil {
@@ -294,7 +293,10 @@ func stage(j *job, root int, fixtures *[]fixture) (*tree, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := attach(root, fd); err != nil {
+		err = attach(root, fd)
+		unix.Close(fd)
+		unix.Close(root)
+		if err != nil {
 			return nil, fmt.Errorf("mount the root: %w", err)
 		}
 	}

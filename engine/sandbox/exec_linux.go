@@ -36,7 +36,7 @@ func giveOutput(uid, gid uint32) {
 	}
 }
 
-// startHere starts the command as a child of process 1.
+// startHere starts the command, in the namespaces of this thread.
 func startHere(j *job) (int, error) {
 	name, err := lookPath(j.Spec.Args[0], j.Spec.Env, j.Spec.Workdir)
 	if err != nil {
@@ -131,7 +131,7 @@ func drop(j *job) error {
 		// This thread is as weak as the command now, so the command could
 		// trace it, and through it reach our memory and /proc/1/exe.
 		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-			return fmt.Errorf("protect process 1: %w", err)
+			return fmt.Errorf("protect the sandbox: %w", err)
 		}
 	}
 	if j.Off&guardSeccomp != 0 {

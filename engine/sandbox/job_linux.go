@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// job is what process 1 is told: a Spec with all that needs the machine read.
+// job is what the server is told: a Spec with all that needs the machine read.
 type job struct {
 	Spec    Spec
 	Files   []file
@@ -24,8 +24,10 @@ type job struct {
 	Runc    string // path of runc; empty: ours
 	State   string // runc: name of the container, of its cgroups and state
 	Staging string
+	Again   bool // another run will likely follow, for the same server
 
-	// Of process 1 alone, as it goes on.
+	// Of the server alone, as it goes on.
+	proc      int           // detached mount of /proc
 	emulator  int           // descriptor of the emulator's program
 	emulating int           // process that waits to become the command
 	waiting   int           // pipe that it waits on

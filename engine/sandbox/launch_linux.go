@@ -50,7 +50,7 @@ func (n *native) Run(ctx context.Context, s Spec) (Exit, error) {
 	return n.launch(ctx, j, s)
 }
 
-// launch gives the job to a process 1 and waits for the end of both.
+// launch gives the job to a server and waits for the end of the run.
 func (l *launcher) launch(ctx context.Context, j job, s Spec) (Exit, error) {
 	group, err := newCgroup(l.opts.CgroupRoot, s.Limits)
 	if err != nil {
@@ -58,8 +58,17 @@ func (l *launcher) launch(ctx context.Context, j job, s Spec) (Exit, error) {
 	}
 	defer group.remove()
 	b := birthOf(s)
-	p := l.spares.take(b)
-	defer p.kill()
+	p, more := l.spares.take(b)
+	// A server goes to the group of a run with its command, and not back.
+	j.Again = more && !s.Once && s.Limits.none() && s.Emulator == nil && j.Runc == ""
+	again := false
+	defer func() {
+		if again {
+			l.spares.put(b, p)
+		} else {
+			p.kill()
+		}
+	}()
 	out, err := newStreams(s.Stdout, s.Stderr)
 	if err != nil {
 		return Exit{}, err
@@ -75,8 +84,8 @@ func (l *launcher) launch(ctx context.Context, j job, s Spec) (Exit, error) {
 		return Exit{}, err
 	}
 	out.copy()
-	l.spares.refill(b)
-	exit, err := p.watch(ctx, s.Timeout)
+	exit, whole, err := p.watch(ctx, s.Timeout)
+	again = whole && j.Again
 	out.wait()
 	openWork(s.Root.Work)
 	exit.OOM = group.oom(exit.Code == 128+int(syscall.SIGKILL))
@@ -96,15 +105,16 @@ func openWork(work string) {
 	}
 }
 
-// outcome gathers the reports of process 1.
+// outcome gathers the reports of a run.
 type outcome struct {
 	exit            Exit
 	err             error
 	started, exited bool
 }
 
-// watch waits for the command, or for a reason to end it.
-func (p *process) watch(ctx context.Context, timeout time.Duration) (Exit, error) {
+// watch waits for the command, or for a reason to end it. If all went as it
+// should the server is ready for another run, else it has ended.
+func (p *process) watch(ctx context.Context, timeout time.Duration) (exit Exit, whole bool, err error) {
 	done := make(chan outcome, 1)
 	go func() { done <- p.collect() }()
 	var late <-chan time.Time
@@ -123,15 +133,18 @@ func (p *process) watch(ctx context.Context, timeout time.Duration) (Exit, error
 	case <-ctx.Done():
 		out = p.end(done)
 	}
+	if out.exited && !timedOut && ctx.Err() == nil {
+		return out.exit, true, nil
+	}
 	p.kill()
 	out.exit.TimedOut = timedOut
 	switch {
 	case ctx.Err() != nil && !timedOut && out.err == nil:
-		return out.exit, ctx.Err()
+		return out.exit, false, ctx.Err()
 	case timedOut && out.started:
-		return out.exit, nil
+		return out.exit, false, nil
 	}
-	return out.exit, out.err
+	return out.exit, false, out.err
 }
 
 // end asks the command to end, waits a moment, and ends everything.
@@ -142,7 +155,7 @@ func (p *process) end(done <-chan outcome) outcome {
 		return out
 	case <-time.After(grace):
 	}
-	_ = p.cmd.Process.Kill()
+	p.kill()
 	out := <-done
 	if out.started && !out.exited { // killed with the command
 		out.exit.Signal, out.exit.Code, out.err = syscall.SIGKILL, 128+int(syscall.SIGKILL), nil
@@ -150,7 +163,7 @@ func (p *process) end(done <-chan outcome) outcome {
 	return out
 }
 
-// collect reads reports until the last one, or until process 1 is gone.
+// collect reads reports until the last one, or until the server is gone.
 func (p *process) collect() outcome {
 	var out outcome
 	dec := json.NewDecoder(p.control)
@@ -158,23 +171,23 @@ func (p *process) collect() outcome {
 		var r report
 		if err := dec.Decode(&r); err != nil {
 			if !out.exited && out.err == nil {
-				out.err = errors.New("process 1 of the sandbox was killed")
+				out.err = errors.New("the process that makes the sandbox was killed")
 				if !errors.Is(err, io.EOF) {
-					out.err = fmt.Errorf("process 1 of the sandbox: %w", err)
+					out.err = fmt.Errorf("the process that makes the sandbox: %w", err)
 				}
 			}
 			return out
 		}
 		switch {
 		case r.Error != "":
-			out.err = &runError{text: r.Error, command: r.Command}
+			out.err = &runError{text: r.Error, command: r.Command, unsupported: r.Unsupported}
 			return out
 		case r.Started:
 			out.started = true
 		case r.Exited:
 			out.exited = true
 			out.exit.Code, out.exit.Signal = status(syscall.WaitStatus(r.Status))
-			return out // process 1 has no more to do: it is killed rather than waited for
+			return out
 		default:
 			out.exit.Stubs, out.exit.Mounting = r.Stubs, r.Mounting
 		}
@@ -188,13 +201,15 @@ func status(ws syscall.WaitStatus) (int, syscall.Signal) {
 	return ws.ExitStatus(), 0
 }
 
-// runError is an error of process 1, which came as text.
+// runError is an error of the server, which came as text.
 type runError struct {
-	text    string
-	command bool
+	text                 string
+	command, unsupported bool
 }
 
 func (e *runError) Error() string { return e.text }
 
-// Is makes ErrCommand survive the way through the socket.
-func (e *runError) Is(target error) bool { return e.command && target == ErrCommand }
+// Is makes ErrCommand and ErrUnsupported survive the way through the socket.
+func (e *runError) Is(target error) bool {
+	return e.command && target == ErrCommand || e.unsupported && target == ErrUnsupported
+}

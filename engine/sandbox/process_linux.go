@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// birth is what a process 1 is started with and cannot become later: its
-// namespaces and the ids in them. It is all that it knows of a run until the
-// job comes.
+// birth is what a server is started with and cannot become later: the ids in
+// its user namespace, and what namespaces it makes for each run. It is all that
+// it knows of a run until the job comes.
 type birth struct {
 	ids    IDMap
 	ownNet bool
@@ -28,46 +28,27 @@ func (b birth) key() string { return fmt.Sprint(b) }
 
 func (b birth) userNS() bool { return b.ids.Kind != IDMapFull }
 
-func (b birth) cloneFlags() uintptr {
-	flags := uintptr(syscall.CLONE_NEWNS)
-	for _, f := range []struct {
-		on   bool
-		flag uintptr
-	}{
-		{b.off&guardPid == 0, syscall.CLONE_NEWPID},
-		{b.off&guardIPC == 0, syscall.CLONE_NEWIPC},
-		{b.off&guardUTS == 0, syscall.CLONE_NEWUTS},
-		{b.ownNet, syscall.CLONE_NEWNET},
-		{b.userNS(), syscall.CLONE_NEWUSER},
-	} {
-		if f.on {
-			flags |= f.flag
-		}
-	}
-	return flags
-}
+// born is what the server is to know of it.
+func (b birth) born() born { return born{OwnNet: b.ownNet, Off: b.off} }
 
-// process is a process 1, of one run. It may be handed its job once.
+// process is a server: it serves one run at a time.
 type process struct {
 	started chan struct{} // closed when it runs, or err says why it does not
-	ended   chan struct{} // closed when it is gone, with its whole pid namespace
+	ended   chan struct{} // closed when it is gone
 	err     error
 	cmd     *exec.Cmd
 	control *os.File
 }
 
-// newProcess starts a process 1 and does not wait until it runs.
+// newProcess starts a server and does not wait until it runs.
 func newProcess(b birth) *process {
 	p := &process{started: make(chan struct{}), ended: make(chan struct{})}
 	go p.keep(b)
 	return p
 }
 
-// keep stays with the process to its end, on one thread: the kernel sends
-// PDEATHSIG when the *thread* that forked ends.
+// keep stays with the process to its end.
 func (p *process) keep(b birth) {
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
 	defer close(p.ended)
 	p.err = p.spawn(b)
 	close(p.started)
@@ -105,28 +86,42 @@ func (p *process) exec(b birth, control *os.File) error {
 	defer self.Close()
 	p.cmd = &exec.Cmd{
 		Path: fdPath(int(self.Fd())), Args: []string{initName},
-		// One CPU's worth of runtime, no collection: less to start.
-		Env: []string{"GOMAXPROCS=1", "GOGC=off"}, Dir: "/", ExtraFiles: []*os.File{control},
-		SysProcAttr: &syscall.SysProcAttr{Cloneflags: b.cloneFlags(), Pdeathsig: syscall.SIGKILL, Setsid: true},
+		// One CPU's worth of runtime: less to start.
+		Env: []string{"GOMAXPROCS=1"}, Dir: "/", ExtraFiles: []*os.File{control},
+		SysProcAttr: &syscall.SysProcAttr{Setsid: true},
 	}
 	if b.userNS() {
+		p.cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
 		userNamespace(p.cmd.SysProcAttr, b.ids)
 	}
 	if err := p.cmd.Start(); err != nil {
 		return fmt.Errorf("%w: new namespaces: %w", ErrUnsupported, err)
 	}
-	if err := mapIDs(p.cmd.Process.Pid, b.ids); err != nil {
+	err = mapIDs(p.cmd.Process.Pid, b.ids)
+	if err == nil {
+		err = p.tell(b.born()) // its word to begin
+	}
+	if err != nil {
 		_ = p.cmd.Process.Kill() // it may have ended
 		_ = p.cmd.Wait()
+	}
+	return err
+}
+
+// tell writes one length-prefixed JSON value.
+func (p *process) tell(v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
 		return err
 	}
-	return nil
+	_, err = p.control.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(len(text))), text...))
+	return err
 }
 
 // ownProgram opens this program by a read-only mount that exists nowhere but
-// in the descriptor: who gets hold of process 1's executable in spite of all
+// in the descriptor: who gets hold of the server's executable in spite of all
 // (CVE-2019-5736) cannot write to it. Mounting needs root; without it the
-// file is the user's own, and process 1 not to be inspected anyway.
+// file is the user's own, and the server not to be inspected anyway.
 func ownProgram(plain bool) (*os.File, error) {
 	const self = "/proc/self/exe"
 	if !plain {
@@ -165,7 +160,7 @@ func (p *process) give(j job, stdout, stderr *os.File) error {
 		_, err = p.control.Write(text)
 	}
 	if err != nil {
-		return fmt.Errorf("hand the job to process 1: %w", err)
+		return fmt.Errorf("hand the job to the sandbox: %w", err)
 	}
 	return nil
 }
@@ -180,12 +175,23 @@ func (p *process) gone() bool {
 	}
 }
 
-// kill ends process 1 and with it all of its pid namespace, and waits for it.
+// kill ends the server, and with it the run that it serves, and waits for it.
+// It is told to by the end of its socket, so that it waits for all that it has
+// started: SIGKILL would leave that to the kernel, and zombies to the machine's
+// process 1.
 func (p *process) kill() {
 	<-p.started
-	if p.err == nil {
+	if p.err != nil {
+		return
+	}
+	if raw, err := p.control.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.Shutdown(int(fd), unix.SHUT_WR) })
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(grace):
 		_ = p.cmd.Process.Kill() // it may have ended
 		<-p.ended
-		p.control.Close()
 	}
+	p.control.Close()
 }

@@ -32,7 +32,7 @@ func (j *job) isCrun() bool { return path.Base(j.Runc) == crun }
 
 // Runc is the sandbox through an installed runc, by root or with the ids of a
 // user namespace.
-// runc itself runs below a process 1 of ours, in a mount namespace that holds
+// runc itself runs beside a process 1 of ours, in a mount namespace that holds
 // the root, runc's state and its bundle: what it would leave behind when
 // killed goes with that, but for cgroups, which [CleanCgroups] removes.
 func Runc(opts Options) (Runner, error) {
@@ -144,7 +144,7 @@ func bindOptions(f fixture) []string {
 func startRunc(j *job) (int, error) {
 	// runc finds itself and its children in /proc, which must be this
 	// namespace's.
-	if err := unix.Mount("proc", "/proc", "proc", unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC, ""); err != nil {
+	if err := j.mountProc(); err != nil {
 		return 0, fmt.Errorf("mount /proc for runc: %w", err)
 	}
 	config, err := j.oci()
@@ -160,7 +160,7 @@ func startRunc(j *job) (int, error) {
 	}
 	args := []string{j.Runc, "--root", path.Join(j.Staging, "state"), "--log", j.log(), "--log-format", "json"}
 	if j.isCrun() {
-		// Limits are on the group that process 1 is in. It refuses machines with
+		// Limits are on the group that the server is in. It refuses machines with
 		// both versions of cgroups all the same, so it is shown none.
 		args = append(args, "--cgroup-manager=disabled")
 		if err := unix.Mount("none", cgroupRoot, "tmpfs", unix.MS_RDONLY, "size=4k"); err != nil {
@@ -176,6 +176,15 @@ func startRunc(j *job) (int, error) {
 		return 0, fmt.Errorf("start %s: %w", j.Runc, err)
 	}
 	return pid, nil
+}
+
+func (j *job) mountProc() error {
+	at, err := unix.Open("/proc", unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(at)
+	return attach(j.proc, at)
 }
 
 func (j *job) log() string { return path.Join(j.Staging, "log") }
@@ -233,7 +242,7 @@ func (j *job) oci() (*specs.Spec, error) {
 	}
 	if j.UserNS {
 		// runc makes do without a group of its own only where it may choose the
-		// name; limits are set on the one that process 1 is in already.
+		// name; limits are set on the one that the server is in already.
 		out.Linux.CgroupsPath = ""
 	}
 	profile, err := moby.GetDefaultProfile(out)

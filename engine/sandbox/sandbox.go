@@ -1,14 +1,14 @@
 // Package sandbox runs one command in a root, from a closed [Spec].
 //
 // There are two implementations of [Runner]. [Native] is pure Go: it starts
-// this very program again, as process 1 of new namespaces, which makes every
-// mount in its own mount namespace, so that whatever becomes of us the kernel
-// cleans up; no daemon, no helper program, no C. [Runc] makes the same root in
+// this very program again, as a server of runs. For each it makes new
+// namespaces, with a process 1 of ours, and every mount in the run's own mount
+// namespace, so that whatever becomes of us the kernel cleans up; no daemon, no helper program, no C. [Runc] makes the same root in
 // the same way and hands the command to an installed runc; it is the reference
 // that the first is checked against.
 //
-// A program that imports this package and is started under the name of process
-// 1 is that, and never comes to its main.
+// A program that imports this package and is started under the server's name is
+// that, and never comes to its main.
 //
 // What is guarded, and by what, is in docs/adr/0002-sandbox.md; what works
 // where without root, in docs/rootless.md.
@@ -75,6 +75,9 @@ type Spec struct {
 	// which is registered inside the sandbox only. Empty where the command
 	// runs natively or the machine has the emulator registered itself.
 	Emulator *Emulator
+	// Once says that no other run is to be served by the process that serves
+	// this one, since it gets to see a secret.
+	Once bool
 
 	off guard // tests only: what is not guarded
 }
@@ -181,7 +184,7 @@ type Exit struct {
 	// as clean absolute paths in the root, parents before children. They are
 	// to be removed where still empty: they are no work of the command.
 	Stubs []string
-	// Mounting is how long process 1 took to make the root and all that is
+	// Mounting is how long it took to make the root and all that is
 	// mounted in it, for who wants to know where time goes.
 	Mounting time.Duration
 }
@@ -239,7 +242,7 @@ func (s *Spec) validate() error {
 }
 
 // address says whether something looks like the address of a host. Whoever
-// reads it from a user judges it with net/netip, which would make process 1
+// reads it from a user judges it with net/netip, which would make the server
 // start late (see init).
 func address(s string) bool {
 	if strings.Contains(s, ":") {
