@@ -42,6 +42,7 @@ type state struct {
 	above    []*state    // whose input it is
 	shipped  bool        // its layer is part of an image that was asked for
 	expected atomic.Bool // it was told to the sandbox
+	begun    atomic.Bool // its inputs were begun
 
 	once   sync.Once
 	result result
@@ -130,6 +131,7 @@ func (b *build) resolve(ctx context.Context, s *state) (result, error) {
 		return r, nil
 	}
 	b.expect(ctx, s)
+	b.begin(ctx, s)
 	ex, err := b.executor(ctx, s)
 	if err != nil {
 		return result{}, b.failed(s.n, err)
@@ -162,6 +164,49 @@ func (b *build) resolve(ctx context.Context, s *state) (result, error) {
 		b.publish(s, ex, r.entry)
 	})
 	return r, nil
+}
+
+// ahead begins what a node takes from beside the root that it stands on, if
+// the node is not known: a root is made from below, and without this each
+// stage that an image copies from would wait for the copy before.
+func (b *build) ahead(ctx context.Context, s *state) {
+	if len(s.n.Inputs) < 2 || s.begun.Load() {
+		return
+	}
+	if _, ok := b.known(s); !ok {
+		b.begin(ctx, s)
+	}
+}
+
+// begin makes a node's inputs but the first, which whoever makes the node
+// asks for itself. They are in its key, so none is made in vain; the first
+// content of a cache mount is in no key, and waits until the step runs.
+func (b *build) begin(ctx context.Context, s *state) {
+	if len(s.n.Inputs) < 2 || s.begun.Swap(true) {
+		return
+	}
+	for i, in := range s.n.Inputs {
+		if i > 0 && !onlyFills(s.n.Op, i) {
+			b.later.Go(func() { _, _ = b.get(ctx, in) }) // its error is the build's
+		}
+	}
+}
+
+// onlyFills reports whether an input is nothing but the first content of cache
+// mounts.
+func onlyFills(op dag.Op, input int) bool {
+	run, ok := op.(*dag.Run)
+	if !ok {
+		return false
+	}
+	fills := false
+	for _, m := range run.Mounts {
+		if m.Input == input && m.Type != "cache" {
+			return false
+		}
+		fills = fills || m.Input == input
+	}
+	return fills
 }
 
 // publish remembers a node that was made. No step waits for it, since what
@@ -302,6 +347,7 @@ func (b *build) chain(ctx context.Context, id dag.ID) ([]*layerRef, error) {
 	s := b.nodes[id]
 	var below []*layerRef
 	if hasBelow(s.n.Op) {
+		b.ahead(ctx, s)
 		var err error
 		if below, err = b.chain(ctx, s.n.Inputs[0]); err != nil {
 			return nil, err
@@ -333,6 +379,7 @@ func (b *build) tree(ctx context.Context, id dag.ID) (*layer.Tree, error) {
 func (b *build) growTree(ctx context.Context, s *state) (*layer.Tree, error) {
 	tree, err := layer.Merge()
 	if err == nil && hasBelow(s.n.Op) {
+		b.ahead(ctx, s)
 		tree, err = b.tree(ctx, s.n.Inputs[0])
 	}
 	if err != nil {

@@ -15,14 +15,15 @@ import (
 func (b *build) image(ctx context.Context, id dag.ID) (engine.Image, error) {
 	n := b.node(id)
 	op := n.Op.(*dag.Image)
-	err := each(len(n.Inputs)-1, func(i int) error {
-		_, err := b.get(ctx, n.Inputs[i+1])
+	var chain []*layerRef
+	err := each(len(n.Inputs), func(i int) (err error) {
+		if i == 0 { // no step waits for a check
+			chain, err = b.chain(ctx, n.Inputs[0])
+		} else {
+			_, err = b.get(ctx, n.Inputs[i])
+		}
 		return err
 	})
-	if err != nil {
-		return engine.Image{}, err
-	}
-	chain, err := b.chain(ctx, n.Inputs[0])
 	if err != nil {
 		return engine.Image{}, err
 	}
