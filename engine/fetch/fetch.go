@@ -15,6 +15,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -154,8 +155,24 @@ func (e *Error) Gone() bool {
 // StatusError is an answer that is no file.
 type StatusError struct {
 	Code   int
-	Status string // "404 Not Found"
+	Status string        // "404 Not Found"
+	After  time.Duration // how long the server asks to be left alone; 0 where it does not say
 }
+
+func newStatusError(resp *http.Response) *StatusError {
+	e := &StatusError{Code: resp.StatusCode, Status: resp.Status}
+	value := resp.Header.Get("Retry-After") // seconds or a date (RFC 9110, 10.2.3)
+	if n, err := strconv.Atoi(value); err == nil && n > 0 && n < 1<<30 {
+		e.After = time.Duration(n) * time.Second
+	} else if when, err := http.ParseTime(value); err == nil {
+		e.After = max(time.Until(when), 0)
+	}
+	return e
+}
+
+// maxWait is the longest pause that a server may ask for: there may be other
+// mirrors, and the user waits.
+const maxWait = 15 * time.Second
 
 // Error is the status line.
 func (e *StatusError) Error() string { return "server answered " + e.Status }
@@ -182,7 +199,7 @@ func (e *DigestError) Unwrap() error { return ErrDigest }
 func passing(err error) bool {
 	var s *StatusError
 	if errors.As(err, &s) {
-		return s.Code >= 500 || s.Code == http.StatusTooManyRequests || s.Code == http.StatusRequestTimeout
+		return s.After <= maxWait && (s.Code >= 500 || s.Code == http.StatusTooManyRequests || s.Code == http.StatusRequestTimeout)
 	}
 	if errors.Is(err, ErrSize) || errors.Is(err, ErrDigest) || errors.Is(err, ErrStall) {
 		return false
@@ -195,9 +212,14 @@ func passing(err error) bool {
 	return true
 }
 
-// pause waits before another attempt.
-func (c *Client) pause(ctx context.Context, attempt int) error {
-	t := time.NewTimer(c.opt.Backoff << attempt)
+// pause waits before another attempt, as long as the server has asked for.
+func (c *Client) pause(ctx context.Context, attempt int, failed error) error {
+	wait := c.opt.Backoff << attempt
+	var s *StatusError
+	if errors.As(failed, &s) {
+		wait = max(wait, s.After)
+	}
+	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-ctx.Done():

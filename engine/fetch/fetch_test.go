@@ -127,6 +127,63 @@ func TestOffset(t *testing.T) {
 	}
 }
 
+// TestOffsetOfTheOnlyMirror: what a crash has left wrong is fetched anew where
+// there is no other mirror to go to.
+func TestOffsetOfTheOnlyMirror(t *testing.T) {
+	t.Parallel()
+	for name, part := range map[string][]byte{"zeros": make([]byte, 777), "complete and wrong": make([]byte, len(content))} {
+		var dst fetch.Buffer
+		if _, err := dst.WriteAt(part, 0); err != nil {
+			t.Fatal(err)
+		}
+		req := request(server(t, whole))
+		req.Offset = int64(len(part))
+		if err := client().Get(context.Background(), req, &dst); err != nil || !bytes.Equal(dst.Bytes(), content) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	wrong := request(server(t, func(w http.ResponseWriter, r *http.Request) {
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(make([]byte, len(content))))
+	}))
+	var dst fetch.Buffer
+	if _, err := dst.WriteAt(content[:777], 0); err != nil {
+		t.Fatal(err)
+	}
+	wrong.Offset = 777
+	if err := client().Get(context.Background(), wrong, &dst); !errors.Is(err, fetch.ErrDigest) || len(dst.Bytes()) != 0 {
+		t.Errorf("a mirror with another file: %v, %d bytes are left", err, len(dst.Bytes()))
+	}
+}
+
+// TestBusyMirror is asked when it says, unless that is too long to wait.
+func TestBusyMirror(t *testing.T) {
+	t.Parallel()
+	var until, calls atomic.Int64
+	busy := func(seconds string) string {
+		return server(t, func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			if time.Now().UnixNano() < until.Load() {
+				w.Header().Set("Retry-After", seconds)
+				w.WriteHeader(http.StatusTooManyRequests)
+				return
+			}
+			whole(w, r)
+		})
+	}
+	until.Store(time.Now().Add(1500 * time.Millisecond).UnixNano())
+	if err := client().Get(context.Background(), request(busy("2")), &fetch.Buffer{}); err != nil {
+		t.Error(err)
+	}
+	until.Store(time.Now().Add(time.Hour).UnixNano())
+	calls.Store(0)
+	began := time.Now()
+	err := client().Get(context.Background(), request(busy("3600")), &fetch.Buffer{})
+	var s *fetch.StatusError
+	if !errors.As(err, &s) || s.After != time.Hour || calls.Load() != 1 || time.Since(began) > 10*time.Second {
+		t.Errorf("%v after %v and %d requests", err, time.Since(began), calls.Load())
+	}
+}
+
 func TestAll(t *testing.T) {
 	t.Parallel()
 	url := server(t, whole)

@@ -38,6 +38,7 @@ func (c *Client) get(ctx context.Context, req Request, dst File, progress func(i
 	failed := &Error{}
 	for _, url := range req.URLs {
 		for attempt := 0; ; attempt++ {
+			resumed := t.done > 0
 			err := t.try(ctx, url)
 			if err == nil {
 				return nil
@@ -50,10 +51,13 @@ func (c *Client) get(ctx context.Context, req Request, dst File, progress func(i
 			if errors.As(err, &local) {
 				return failed // a full disk is not the mirror's fault
 			}
-			if attempt >= c.opt.Retries || !passing(err) {
+			// Of a file that was gone on from, the first part may be the wrong one:
+			// an earlier run's, which a crash of the machine has left as zeros.
+			again := resumed && t.done == 0 && (errors.Is(err, ErrDigest) || errors.Is(err, ErrSize))
+			if !again && (attempt >= c.opt.Retries || !passing(err)) {
 				break
 			}
-			if err := c.pause(ctx, attempt); err != nil {
+			if err := c.pause(ctx, attempt, err); err != nil {
 				return fmt.Errorf("download %s: %w", url, err)
 			}
 		}
@@ -156,7 +160,7 @@ func (t *transfer) accept(resp *http.Response) error {
 	case http.StatusRequestedRangeNotSatisfiable:
 		return errors.Join(errors.New("server has fewer bytes than were received"), t.restart(0))
 	}
-	return &StatusError{resp.StatusCode, resp.Status}
+	return newStatusError(resp)
 }
 
 // writeError is a fault of the destination.

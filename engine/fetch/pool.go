@@ -97,7 +97,7 @@ func (c *Client) Document(ctx context.Context, urls []string, limit int64, have 
 			if attempt >= c.opt.Retries || !passing(err) {
 				break
 			}
-			if err := c.pause(ctx, attempt); err != nil {
+			if err := c.pause(ctx, attempt, err); err != nil {
 				return Document{}, fmt.Errorf("download %s: %w", url, err)
 			}
 		}
@@ -132,7 +132,7 @@ func (c *Client) document(ctx context.Context, url string, limit int64, have Val
 		doc.NotModified, doc.Validators = true, have
 		return doc, nil
 	case resp.StatusCode != http.StatusOK:
-		return Document{}, &StatusError{resp.StatusCode, resp.Status}
+		return Document{}, newStatusError(resp)
 	}
 	var buf Buffer
 	t := &transfer{client: c, req: Request{Size: -1, Limit: limit}, dst: &buf, progress: func(int64) {}}
