@@ -142,11 +142,12 @@ func Unpack(r io.Reader, dir string) error {
 	// The limit is over everything that is inflated, headers too.
 	tr := tar.NewReader(io.LimitReader(zr, MaxBytes+MaxFiles*4096))
 	var total int64
+	var links []string
 	for files := 0; ; files++ {
 		h, err := tr.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return checkLinks(root, links)
 		case err != nil:
 			return fmt.Errorf("unpacking a module: %w", err)
 		case files == MaxFiles:
@@ -158,7 +159,21 @@ func Unpack(r io.Reader, dir string) error {
 		if err := unpackOne(root, h, tr); err != nil {
 			return fmt.Errorf("unpacking a module: %w", err)
 		}
+		if h.Typeflag == tar.TypeSymlink {
+			links = append(links, path.Clean(h.Name))
+		}
 	}
+}
+
+// checkLinks follows all links once they are there: one that stays inside by
+// its words may lead out by way of another.
+func checkLinks(root *os.Root, links []string) error {
+	for _, name := range links {
+		if _, err := root.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("unpacking a module: %q is a link that leads out of the module, or nowhere: %w", name, err)
+		}
+	}
+	return nil
 }
 
 func unpackOne(root *os.Root, h *tar.Header, content io.Reader) error {

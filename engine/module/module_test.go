@@ -126,6 +126,12 @@ func TestUnpackRefusesWhatIsHostile(t *testing.T) {
 		{"inner parent", []tar.Header{{Name: "a/../../x", Typeflag: tar.TypeReg}}, "leads out"},
 		{"absolute", []tar.Header{{Name: "/etc/x", Typeflag: tar.TypeReg}}, "leads out"},
 		{"link out", []tar.Header{{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "../x"}}, "leads out"},
+		{"link out by way of a link", []tar.Header{
+			{Name: "deep/er", Typeflag: tar.TypeSymlink, Linkname: ".."}, {Name: "deep/er/l", Typeflag: tar.TypeSymlink, Linkname: "../../x"},
+		}, "leads out"},
+		{"link out by way of a link to come", []tar.Header{
+			{Name: "a/l", Typeflag: tar.TypeSymlink, Linkname: "b/../../x"}, {Name: "a/b", Typeflag: tar.TypeSymlink, Linkname: ".."},
+		}, "leads out"},
 		{"absolute link", []tar.Header{{Name: "l", Typeflag: tar.TypeSymlink, Linkname: "/etc"}}, "leads out"},
 		{"through a file", []tar.Header{{Name: "a", Typeflag: tar.TypeReg}, {Name: "a/b", Typeflag: tar.TypeReg}}, "a"},
 		{"device", []tar.Header{{Name: "d", Typeflag: tar.TypeBlock}}, "neither a file"},
