@@ -187,7 +187,7 @@ func writeBlob(ctx context.Context, dir string, b blob) (bool, error) {
 		return false, err
 	}
 	defer os.Remove(f.Name()) // after the rename there is nothing to remove
-	n, err := io.Copy(f, &ctxReader{ctx, r})
+	n, err := copyBlob(ctx, f, r)
 	err = errors.Join(err, f.Chmod(0o644), f.Close())
 	if err != nil {
 		return false, err
@@ -209,6 +209,24 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return c.r.Read(p)
+}
+
+// stretch is how much is copied before the context is asked again.
+const stretch = 8 << 20
+
+// copyBlob copies a blob until it ends or the context does. Of a file the
+// kernel copies the bytes itself.
+func copyBlob(ctx context.Context, to *os.File, from io.Reader) (n int64, err error) {
+	for {
+		if err := ctx.Err(); err != nil {
+			return n, err
+		}
+		k, err := to.ReadFrom(io.LimitReader(from, stretch))
+		n += k
+		if err != nil || k < stretch {
+			return n, err
+		}
+	}
 }
 
 // replaceFile writes a small file at once, and not at all if it is equal.

@@ -117,9 +117,10 @@ func (b *build) copy(ctx context.Context, s *state, op *dag.Copy) (executor, err
 		if err := from.fetch(ctx, items); err != nil {
 			return result{}, err
 		}
-		r, err := b.provenSeal(ctx, items, true)
-		if len(r.own) > 0 {
-			r.own[0].sel, r.own[0].when = from.sel, from.when
+		r, err := b.provenAs(ctx, items, b.forms(s))
+		for _, l := range r.own {
+			l.sel, l.when = from.sel, from.when
+			l.made(items)
 		}
 		r.entry.Facts = timeFacts(from.when)
 		return r, err

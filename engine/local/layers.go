@@ -28,7 +28,7 @@ type layerRef struct {
 	base   *baseLayer
 	sel    *source.Selection // a copy of local files, whose times steps must see; else nil
 	when   time.Time         // the time of all files, of a copy from a commit
-	items  []layer.Item      // of a layer that was just made of what does not change; nil otherwise
+	items  []layer.Item      // files of a layer that was just made; nil otherwise
 }
 
 // baseLayer is where a base's layer comes from.

@@ -60,7 +60,7 @@ func (b *build) packages(ctx context.Context, s *state, op *dag.Packages) (execu
 		}
 		r, err := b.provenAs(ctx, got.Items, b.forms(s))
 		for _, l := range r.own {
-			l.items = got.Items // of archives that have been verified, and stay what they are
+			l.made(got.Items)
 		}
 		r.entry.Output = notes(got.Warnings)
 		for _, w := range got.Warnings {

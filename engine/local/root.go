@@ -107,6 +107,9 @@ func (r *Root) Head(path string, limit int) ([]byte, error) {
 	if !ok || f.Type != layer.File {
 		return nil, nil
 	}
+	if head, ok, err := r.chain[n].head(f, limit); ok || err != nil {
+		return head, err
+	}
 	in, err := r.near(r.chain[n], f)
 	if in == nil || err != nil {
 		return nil, err
@@ -124,9 +127,6 @@ func (r *Root) Head(path string, limit int) ([]byte, error) {
 func (r *Root) near(l *layerRef, f layer.Entry) (io.ReadCloser, error) {
 	if in, err := r.e.o.Store.OpenBlob(f.Digest); err == nil {
 		return in, nil
-	}
-	if in, ok, err := l.item(f); ok || err != nil {
-		return in, err
 	}
 	if dir, ok := r.e.o.Store.FindSnapshot(r.e.snapKind(), l.diffID); ok {
 		return os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))

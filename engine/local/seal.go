@@ -2,6 +2,8 @@ package local
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -180,15 +182,49 @@ func (c ctxWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// item finds a file of a layer that was just made by its content.
-func (l *layerRef) item(f layer.Entry) (io.ReadCloser, bool, error) {
+// fewItems are those of a layer that are held until the command ends: there are
+// layers of a million files.
+const fewItems = 20_000
+
+// made remembers what a new layer was made of, so that its files are read from
+// there and not out of what they were compressed to.
+func (l *layerRef) made(items []layer.Item) {
+	if len(items) <= fewItems {
+		l.items = items
+	}
+}
+
+// head gives the first bytes of a file of a layer that was just made; ok is
+// false where it is none, or where the file is no longer what it was.
+func (l *layerRef) head(f layer.Entry, limit int) (head []byte, ok bool, err error) {
 	for i := range l.items {
-		if it := &l.items[i]; it.Type == layer.File && it.Digest == f.Digest && it.Size == f.Size {
-			r, err := it.Open()
-			return r, err == nil, err
+		it := &l.items[i]
+		if it.Type != layer.File || it.Size != f.Size || it.Digest != f.Digest {
+			continue
 		}
+		head, digest, err := readHead(it, limit)
+		if it.Proven {
+			return head, err == nil, err
+		}
+		return head, err == nil && digest == f.Digest, nil // else it was changed: the layer has it as it was
 	}
 	return nil, false, nil
+}
+
+// readHead gives the first bytes of an item and, unless that is proven, the
+// digest of all.
+func readHead(it *layer.Item, limit int) (head []byte, digest string, err error) {
+	r, err := it.Open()
+	if err != nil {
+		return nil, "", err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	h := sha256.New()
+	head, err = io.ReadAll(io.TeeReader(io.LimitReader(r, int64(limit)), h))
+	if err == nil && !it.Proven {
+		_, err = io.Copy(h, r)
+	}
+	return head, "sha256:" + hex.EncodeToString(h.Sum(nil)), err
 }
 
 // keep stores the wanted contents that a layer was just made of as blobs, and
@@ -199,10 +235,12 @@ func (l *layerRef) keep(want map[string]bool) error {
 		if it.Type != layer.File || !want[it.Digest] {
 			continue
 		}
-		if err := l.e.keepItem(it); err != nil {
+		err := l.e.keepItem(it)
+		if err == nil {
+			delete(want, it.Digest)
+		} else if it.Proven {
 			return fmt.Errorf("keeping /%s: %w", it.Path, err)
-		}
-		delete(want, it.Digest)
+		} // else the file was changed, and the layer has it as it was
 	}
 	return nil
 }

@@ -5,12 +5,12 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/specbuild/specbuild/engine"
-	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
 	"github.com/specbuild/specbuild/lower/dag"
@@ -233,7 +233,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A layer that was just made of archives gives their files without its tar.
+// A layer that was just made gives their files without its tar.
 func TestFilesOfALayerThatWasJustMade(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
@@ -276,9 +276,60 @@ func TestFilesOfALayerThatWasJustMade(t *testing.T) {
 	if whole, err := root.Read(t.Context(), "etc/passwd"); err != nil || string(whole) != "root:x:0:0::/root:/bin/sh\n" {
 		t.Errorf("/etc/passwd is %q, %v", whole, err)
 	}
-	l.items[0].Open = text("changed!!\n")
-	if err := l.keep(map[string]bool{toc.Entries[0].Digest: true}); !errors.As(err, new(*cache.MismatchError)) {
-		t.Errorf("what is not the content is kept: %v", err)
+	// A file that was changed since is not what the layer has.
+	want := map[string]bool{toc.Entries[0].Digest: true}
+	for _, open := range []func() (io.ReadCloser, error){text("changed!!\n"), func() (io.ReadCloser, error) { return nil, fs.ErrNotExist }} {
+		l.items[0].Open = open
+		if err := l.keep(want); err != nil || len(want) != 1 {
+			t.Errorf("what is not the content is kept: %v", err)
+		}
+		if head, ok, err := l.head(toc.Entries[0], 4); ok || err != nil {
+			t.Errorf("the head of what is not the content is %q, %v", head, err)
+		}
+	}
+	broken := errors.New("broken")
+	l.items[0].Open, l.items[0].Proven = func() (io.ReadCloser, error) { return nil, broken }, true
+	if err := l.keep(want); !errors.Is(err, broken) {
+		t.Errorf("keeping gives %v", err)
+	}
+	if _, _, err := l.head(toc.Entries[0], 4); !errors.Is(err, broken) {
+		t.Errorf("the head gives %v", err)
+	}
+}
+
+// A layer of very many files does not keep them all in memory.
+func TestOnlyAFewItemsAreHeld(t *testing.T) {
+	t.Parallel()
+	l := &layerRef{}
+	l.made(make([]layer.Item, fewItems+1))
+	if l.items != nil {
+		t.Errorf("%d items are held", len(l.items))
+	}
+	if l.made(make([]layer.Item, fewItems)); len(l.items) != fewItems {
+		t.Errorf("%d items are held", len(l.items))
+	}
+}
+
+// A copied program's first bytes are read where it was copied from.
+func TestACopyIsCompressedOnTheWay(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t, shipping)
+	dir := t.TempDir()
+	mustWrite(t, dir, "app", "#!/bin/sh\necho\n")
+	res, _ := mustRun(t, e, fromScratch().copy(dir, "app", "/app").image())
+	l := res[0].Images[0].Layers[0]
+	if got := inStore(l); got != (Forms{Compressed: true}) {
+		t.Errorf("it is in the store as %+v", got)
+	}
+	root, err := e.Roots().Open(t.Context(), res[0].Images[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, now := range []string{"#!/bin/sh\necho\n", "#!/bin/no\necho\n"} { // the second is read from the layer
+		mustWrite(t, dir, "app", now)
+		if head, err := root.Head("app", 9); err != nil || string(head) != "#!/bin/sh" {
+			t.Errorf("its head is %q, %v", head, err)
+		}
 	}
 }
 
