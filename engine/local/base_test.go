@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -267,4 +268,35 @@ func (c *countingChunks) Get(key string) ([]byte, bool) {
 		c.mu.Unlock()
 	}
 	return data, ok
+}
+
+// A budget is of uncompressed bytes, the base's too, and costs one look at the
+// base.
+func TestABudgetCountsTheBaseUncompressed(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	ref, digest := r.push(t, fromScratch().file("/zeros", strings.Repeat("0", 1<<20), "").image(), "base/os:1")
+	e := newEngine(t)
+	within := func(size int64) error {
+		g := onBase(ref, digest).file("/b", "B", "").image()
+		g.Outputs[0].Budget.Size = size
+		_, err := e.Run(t.Context(), g, func(engine.Event) {})
+		return err
+	}
+	var over *BudgetError
+	if err := within(1 << 20); !errors.As(err, &over) {
+		t.Errorf("an image of more than a megabyte: %v", err)
+	}
+	r.count("GET blob")
+	if err := within(1<<20 + 64<<10); err != nil {
+		t.Error(err)
+	}
+	if n := r.count("GET blob"); n != 0 {
+		t.Errorf("%d blobs were fetched again", n)
+	}
+	g := onBase(ref, digest).image() // nothing else would look at the base
+	g.Outputs[0].Budget.Size = 1 << 20
+	if _, err := newEngine(t).Run(t.Context(), g, func(engine.Event) {}); !errors.As(err, &over) {
+		t.Errorf("the base alone: %v", err)
+	}
 }

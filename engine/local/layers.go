@@ -2,10 +2,13 @@ package local
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -254,18 +257,55 @@ func (l *layerRef) toc(ctx context.Context) (*layer.TOC, error) {
 	}
 	defer r.Close()
 	kept := accountFiles()
-	toc, diffID, _, err := layer.ReadTOC(r, layer.ReadOptions{Devices: true, Keep: kept})
+	toc, diffID, size, err := layer.ReadTOC(r, layer.ReadOptions{Devices: true, Keep: kept})
 	if err != nil {
 		return nil, fmt.Errorf("reading layer %s of %s: %w", l.base.blob.Digest, l.base.ref, err)
 	}
 	if diffID != l.diffID {
 		return nil, l.notAsClaimed(diffID)
 	}
+	l.keepSize(size)
 	if err := KeepAccounts(l.e.o.Store, kept); err != nil {
 		return nil, err
 	}
 	_, err = l.e.o.Store.PutTOC(l.diffID, toc.Encode())
 	return toc, err
+}
+
+// sizeKind is how the size of a base's layer is remembered, by its DiffID:
+// manifests say that of the compressed blob alone.
+const sizeKind = "tar-size"
+
+func (l *layerRef) keepSize(size int64) {
+	_ = l.e.o.Store.PutRecord(sizeKind, l.diffID, strconv.FormatInt(size, 10)) // lost, it is streamed once more
+}
+
+// tarSize is the size of the tar in bytes. Of a base's layer that nobody has
+// read it is found out by streaming it, as its table of contents is.
+func (l *layerRef) tarSize(ctx context.Context) (int64, error) {
+	if l.base == nil {
+		return l.size, nil
+	}
+	if value, ok := l.e.o.Store.Record(sizeKind, l.diffID); ok {
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+			return n, nil
+		}
+	}
+	r, err := l.Tar(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer r.Close()
+	sum := sha256.New()
+	size, err := io.Copy(sum, r)
+	if err != nil {
+		return 0, fmt.Errorf("reading layer %s of %s: %w", l.base.blob.Digest, l.base.ref, err)
+	}
+	if got := "sha256:" + hex.EncodeToString(sum.Sum(nil)); got != l.diffID {
+		return 0, l.notAsClaimed(got)
+	}
+	l.keepSize(size)
+	return size, nil
 }
 
 // accountFiles are what is asked of nearly every base besides its table: kept

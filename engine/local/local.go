@@ -120,7 +120,7 @@ func (b *build) output(ctx context.Context, out dag.Output) (engine.Result, erro
 			return err
 		}
 		r.Images[i] = img
-		return b.withinBudget(out, img)
+		return b.withinBudget(ctx, out, img)
 	})
 	if err != nil {
 		return r, err
@@ -164,7 +164,7 @@ type BudgetError struct {
 
 func (e *BudgetError) Error() string { return e.Output.Addr + ": " + e.Detail }
 
-func (b *build) withinBudget(out dag.Output, img engine.Image) error {
+func (b *build) withinBudget(ctx context.Context, out dag.Output, img engine.Image) error {
 	if n := out.Budget.Layers; n > 0 && len(img.Layers) > n {
 		return &BudgetError{out, fmt.Sprintf("the image for %s has %d layers, its budget is %d", img.Platform, len(img.Layers), n)}
 	}
@@ -173,7 +173,11 @@ func (b *build) withinBudget(out dag.Output, img engine.Image) error {
 	}
 	var size int64
 	for _, l := range img.Layers {
-		size += l.(*layerRef).size
+		n, err := l.(*layerRef).tarSize(ctx)
+		if err != nil {
+			return err
+		}
+		size += n
 	}
 	if size > out.Budget.Size {
 		return &BudgetError{out, fmt.Sprintf("the image for %s has %d bytes, uncompressed, in %d layers; its budget is %d",
