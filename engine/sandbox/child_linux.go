@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -51,7 +52,7 @@ func init() {
 	switch os.Args[0] {
 	case initName:
 		runtime.LockOSThread()
-		os.Exit(runInit())
+		syscall.Exit(runInit()) // os.Exit takes a second more where races are looked for
 	case emulateName:
 		runtime.LockOSThread()
 		os.Exit(runEmulate())
@@ -81,7 +82,7 @@ func runInit() int {
 	rehearse()
 	for h := newHand(b); h != nil; {
 		var err error
-		if h, err = serve(b, h); err != nil {
+		if h, err = serve(&b, h); err != nil {
 			return 1
 		}
 	}

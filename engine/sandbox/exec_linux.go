@@ -137,6 +137,9 @@ func drop(j *job) error {
 	if j.Off&guardSeccomp != 0 {
 		return nil
 	}
+	if len(j.Filter) == 0 {
+		return errors.New("there is no seccomp filter")
+	}
 	prog := unix.SockFprog{
 		Len:    uint16(len(j.Filter) / 8),
 		Filter: (*unix.SockFilter)(unsafe.Pointer(unsafe.SliceData(j.Filter))),

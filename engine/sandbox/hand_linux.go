@@ -15,6 +15,8 @@ import (
 type born struct {
 	OwnNet bool
 	Off    guard
+
+	filter []byte // of the first job, and so of all
 }
 
 // flags are the namespaces that each run has of its own.
@@ -149,15 +151,20 @@ func (h *hand) dismiss() {
 
 // serve serves one run, and gives the hand for the next one, which gets ready
 // while the command works; nil is none. An error says that the parent is gone.
-func serve(b born, h *hand) (next *hand, err error) {
+func serve(b *born, h *hand) (next *hand, err error) {
 	var j job
 	if err := receiveJob(&j); err != nil {
 		h.dismiss()
 		return nil, err
 	}
+	// Without any filter the command is not started (see drop).
+	if len(j.Filter) > 0 {
+		b.filter = j.Filter
+	}
+	j.Filter = b.filter
 	status, err := h.run(&j, func() {
 		if j.Again {
-			next = newHand(b)
+			next = newHand(*b)
 		}
 	})
 	var failed *failure

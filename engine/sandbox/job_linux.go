@@ -14,11 +14,13 @@ import (
 
 // job is what the server is told: a Spec with all that needs the machine read.
 type job struct {
-	Spec    Spec
-	Files   []file
-	UserNS  bool
-	OwnNet  bool
-	Filter  []byte // struct sock_filter, in memory order
+	Spec   Spec
+	Files  []file
+	UserNS bool
+	OwnNet bool
+	// Filter is struct sock_filter, in memory order. It comes with the first
+	// job of a server only: all its runs have the same network, so the same one.
+	Filter  []byte `json:",omitempty"`
 	Caps    uint64 // the most the command may have
 	Off     guard
 	Runc    string // path of runc; empty: ours

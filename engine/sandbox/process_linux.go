@@ -38,6 +38,7 @@ type process struct {
 	err     error
 	cmd     *exec.Cmd
 	control *os.File
+	served  bool // it has had a job
 }
 
 // newProcess starts a server and does not wait until it runs.
@@ -139,6 +140,10 @@ func ownProgram(plain bool) (*os.File, error) {
 
 // give hands the job over, with the files that the command is to print to.
 func (p *process) give(j job, stdout, stderr *os.File) error {
+	if p.served {
+		j.Filter = nil
+	}
+	p.served = true
 	text, err := json.Marshal(j)
 	if err != nil {
 		return fmt.Errorf("write job: %w", err)

@@ -20,16 +20,49 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spared is the native sandbox with a process started before each run.
+// spared is the native sandbox with a server that was started before each run,
+// and, where a root can be made beside that of the run, has served another.
 type spared struct{ *native }
 
 // Run waits until the spare is there, so that the run has it for sure.
 func (s spared) Run(ctx context.Context, spec Spec) (Exit, error) {
 	s.Expect(ctx, spec)
+	if spec.Root.Upper != "" && len(spec.Root.Lower) > 0 {
+		if err := s.first(ctx, spec); err != nil {
+			return Exit{}, err
+		}
+	}
 	if idle := s.idle(spec); idle != nil {
 		<-idle.started
 	}
 	return s.native.Run(ctx, spec)
+}
+
+// first runs something else on what will run spec.
+func (s spared) first(ctx context.Context, spec Spec) error {
+	dir, err := os.MkdirTemp(filepath.Dir(spec.Root.Upper), "first-")
+	if err != nil {
+		return err
+	}
+	first := Spec{
+		Root: Root{Lower: spec.Root.Lower, Upper: filepath.Join(dir, "upper"), Work: filepath.Join(dir, "work")},
+		Args: []string{"/bin/probe", "true"}, Network: spec.Network, IDMap: spec.IDMap, off: spec.off,
+	}
+	for _, d := range []string{first.Root.Upper, first.Root.Work} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	s.Expect(ctx, spec)
+	idle := s.idle(spec)
+	exit, err := s.native.Run(ctx, first)
+	if err != nil || exit.Code != 0 {
+		return fmt.Errorf("the run before: exit status %d: %w", exit.Code, err)
+	}
+	if idle == nil || s.idle(spec) != idle {
+		return errors.New("the run before left no server behind")
+	}
+	return nil
 }
 
 // idle is the spare for runs like s.
