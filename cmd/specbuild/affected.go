@@ -28,11 +28,13 @@ func (c *cli) affected() *cobra.Command {
 		Short: "List the images that changed since a revision",
 		Long: `List the images whose definition or inputs differ from those at a revision of
 git: what CI has to build of a change. Both are planned, and compared by what
-they are made of, not by which paths changed: a comment in a spec affects
-nothing, a new base affects all that stand on it. Nothing is run.
+they are made of, their tags and budgets, not by which paths changed: a comment
+in a spec affects nothing, a new base affects all that stand on it. Nothing is
+run.
 
 Without arguments all of the workspace is meant, as by //... .`,
-		Example: "  specbuild affected --since origin/main\n  specbuild apply $(specbuild affected --since origin/main)",
+		// Not $(…): where nothing is affected, apply without arguments means this folder.
+		Example: "  specbuild affected --since origin/main\n  specbuild affected --since origin/main | xargs -rd '\\n' specbuild apply",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if f.since == "" {
 				return usagef("affected needs --since, a revision of git such as origin/main")
@@ -119,6 +121,9 @@ func define(ctx context.Context, w *world, e engineFlags, comp *compiled) (map[s
 		for _, id := range o.Tests {
 			d.key += keys[id] + "\n"
 		}
+		// In no key, and still something for apply to do: to push to a new tag,
+		// or to refuse what a budget has become too small for.
+		d.key += fmt.Sprintf("%q %d %d\n", o.Tags, o.Budget.Size, o.Budget.Layers)
 		out[o.Addr] = d
 	}
 	return out, nil
