@@ -2,6 +2,7 @@ package spec
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,7 +31,9 @@ func Workspace(ctx context.Context, opts Options) (*Spec, diag.List) {
 
 // findRoot sets the workspace of the arguments, or reports why there is none.
 func (ld *loader) findRoot() bool {
-	for i, r := range ld.requests {
+	for i := range ld.requests {
+		ld.followLink(&ld.requests[i])
+		r := ld.requests[i]
 		found := workspaceFiles(r.dir, ld.opts.Top)
 		root := r.dir
 		if len(found) > 0 {
@@ -55,6 +58,30 @@ func (ld *loader) findRoot() bool {
 		}
 	}
 	return true
+}
+
+// followLink goes to where a folder really lies, if it was named through a
+// link from outside of its workspace: or a link in a home would lead around
+// the workspace's policy and lock. Who is in a workspace by the names that he
+// uses stays there.
+func (ld *loader) followLink(r *request) {
+	real, err := filepath.EvalSymlinks(r.dir)
+	if err != nil || real == r.dir || len(workspaceFiles(r.dir, ld.opts.Top)) > 0 || len(workspaceFiles(real, ld.opts.Top)) == 0 {
+		return
+	}
+	overlay := maps.Clone(ld.opts.Overlay)
+	for full, text := range ld.opts.Overlay {
+		if rel, err := filepath.Rel(r.dir, full); err == nil && filepath.IsLocal(rel) {
+			overlay[filepath.Join(real, rel)] = text
+		}
+	}
+	ld.opts.Overlay, r.dir = overlay, real
+	if here, err := filepath.EvalSymlinks(inDir(ld.opts.Dir, ".")); err == nil {
+		ld.opts.Dir = here
+	}
+	if r.file != "" {
+		r.file = ld.shown(filepath.Join(real, filepath.Base(r.file)))
+	}
 }
 
 func (ld *loader) severalWorkspaces(dir string) {

@@ -95,6 +95,43 @@ func TestWorkspaceEndsAtTheGitWorkTree(t *testing.T) {
 	}
 }
 
+// TestALinkDoesNotLeadOutOfTheWorkspace: neither to a folder of it that one
+// stands in, nor to one or a file that is named.
+func TestALinkDoesNotLeadOutOfTheWorkspace(t *testing.T) {
+	t.Parallel()
+	dir := tree(t, "-- specbuild.hcl --\nworkspace {\n  name = \"shop\"\n}\n-- services/web/image.hcl --\n"+emptyImage+"-- services/web/more.image.hcl --\nimage \"y\" {\n  from = scratch\n}\n")
+	home := t.TempDir()
+	link := filepath.Join(home, "web")
+	if err := os.Symlink(filepath.Join(dir, "services/web"), link); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]Options{
+		"stood in":  {Dir: link},
+		"named":     {Dir: home, Args: []string{"web"}},
+		"a file":    {Dir: home, Args: []string{"web/image.hcl"}},
+		"a pattern": {Dir: home, Args: []string{"web/..."}},
+		"edited":    {Dir: link, Overlay: map[string][]byte{filepath.Join(link, "image.hcl"): []byte("image \"edited\" {\n  from = scratch\n}\n")}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := mustLoad(t, o)
+			want := []string{"//services/web:image.x", "//services/web:image.y"}
+			switch name {
+			case "a file":
+				want = want[:1]
+			case "edited":
+				want[0] = "//services/web:image.edited"
+			}
+			if got := addrs(s.Selected); s.Root != dir || s.Name != "shop" || !slices.Equal(got, want) {
+				t.Errorf("root %s, name %s, selected %v", s.Root, s.Name, got)
+			}
+			if o.Dir == link && s.Images[0].Range.File != "image.hcl" {
+				t.Errorf("a mistake would be at %s", s.Images[0].Range.File)
+			}
+		})
+	}
+}
+
 func TestWorkspaceMistakes(t *testing.T) {
 	t.Parallel()
 	cases := []struct{ name, file, summary, detail string }{
