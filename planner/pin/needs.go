@@ -142,7 +142,9 @@ func (n *Needs) AddClosure(c ClosureNeed) {
 	n.Closures = append(n.Closures, c)
 }
 
-func (n ClosureNeed) key() string { return n.Repo.Key() + "\x00" + closureKey(n.Arch, n.Request, n.Below) }
+func (n ClosureNeed) key() string {
+	return n.Repo.Key() + "\x00" + closureKey(n.Arch, n.Request, n.Below)
+}
 
 // union is sorted and makes new memory.
 func union(a, b []string) []string {

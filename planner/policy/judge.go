@@ -87,20 +87,21 @@ func (s *Set) ofImages(f rules.Facts, done rules.Finished) []rules.Finding {
 		return nil
 	}
 	var out []rules.Finding
-	seen := s.sees(f)
+	seen, v := s.sees(f), newView(f.Spec)
+	byTarget := map[string]roots{} // a whole spec each: 400 images took minutes with one of their own
+	for _, t := range targets(f) {
+		byTarget[t.String()] = seen.at(t)
+	}
 	for _, img := range done.Images {
 		if done.Alone {
 			out = append(out, s.ofLayout(f, img)...)
 			continue
 		}
-		target := spec.Platform{}
-		for _, t := range targets(f) {
-			if t.String() == img.Platform {
-				target = t
-			}
+		r, built := byTarget[img.Platform]
+		if !built {
+			r = seen.at(spec.Platform{})
+			byTarget[img.Platform] = r
 		}
-		v := newView(f.Spec)
-		r := seen.at(target)
 		r.names = maps.Clone(r.names)
 		r.names["image"] = v.finished(img)
 		r.about = &place{addr: v.addrs[img.Name], at: img.Range, attrs: map[string]diag.Range{}}
