@@ -23,7 +23,8 @@ func (f *failure) Unwrap() error { return f.err }
 func withSpec(err error, comp *compiled) error { return &failure{err, comp} }
 
 // printFailure prints why a build failed: the place in the spec, the whole
-// command, its output in one piece, and how much was not done because of it.
+// command, its output in one piece, what failed once more where that was long,
+// and how much was not done because of it.
 func (c *cli) printFailure(err error) {
 	var files map[string][]byte
 	var f *failure
@@ -48,6 +49,10 @@ func (c *cli) printOne(d diag.Diagnostic, files map[string][]byte) {
 	}
 }
 
+// screen is how many lines of output may stand between what failed and the
+// end: behind more of them it is out of sight, and is said again.
+const screen = 15
+
 func (c *cli) printStep(se *engine.StepError, files map[string][]byte) {
 	summary := "A step failed"
 	var leaked *leak.Error
@@ -66,6 +71,9 @@ func (c *cli) printStep(se *engine.StepError, files map[string][]byte) {
 		if se.Output != "" && !strings.HasSuffix(se.Output, "\n") {
 			fmt.Fprintln(c.stderr)
 		}
+	}
+	if strings.Count(se.Output, "\n") > screen {
+		fmt.Fprintf(c.stderr, "\n%s: %s, %s: %v.\n", se.Range, se.Name, se.Title, se.Err)
 	}
 	if se.Skipped > 0 {
 		fmt.Fprintf(c.stderr, "\n%s not run because of it.\n", plural(se.Skipped, "more step"))
