@@ -35,9 +35,11 @@ type applyFlags struct {
 const applyHelp = `Build, test and write the images of a spec.
 
 An argument is a spec file, or a folder with an image.hcl; none means the
-current folder. The file of a saved plan, of plan --out, is done exactly as it was
-planned, from the same folder, or refused if anything has moved since. What is known already is not done again. Nothing is written or
+current folder. What is known already is not done again. Nothing is written or
 pushed before all tests have passed.
+
+The file of a saved plan, of plan --out, is done exactly as it was planned, from
+the same folder, or refused if anything has moved since.
 
 Outputs, each may be repeated:
   -o oci:DIR           an OCI image layout, all platforms

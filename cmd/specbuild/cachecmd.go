@@ -17,7 +17,7 @@ func (c *cli) cache() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cache",
 		Short: "Look at the cache, or make it smaller",
-		Args:  checkArgs(cobra.NoArgs),
+		Args:  checkArgs(onlySubcommands),
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.cacheUsage(), c.cachePrune())

@@ -163,7 +163,7 @@ func (a *answers) once(key string, ask func() (string, error)) (string, error) {
 }
 
 func (c *cli) module() *cobra.Command {
-	cmd := &cobra.Command{Use: "module", Short: "Publish modules", RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
+	cmd := &cobra.Command{Use: "module", Short: "Publish modules", Args: checkArgs(onlySubcommands), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "push DIR REGISTRY/REPOSITORY:TAG",
 		Short: "Publish a folder as a module",

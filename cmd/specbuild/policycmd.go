@@ -27,7 +27,7 @@ const policyTestName = ".policytest.hcl"
 
 func (c *cli) policy() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "policy", Short: "Try and publish policies",
+		Use: "policy", Short: "Try and publish policies", Args: checkArgs(onlySubcommands),
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(c.policyTest(), c.policyEval(), c.policyPush())

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/specbuild/specbuild/engine/fetch"
+	"github.com/specbuild/specbuild/planner"
+	"github.com/specbuild/specbuild/spec/diag/report"
 )
 
 // cli is what all commands share: where to print, and the global flags.
@@ -35,7 +39,7 @@ func (c *cli) root() *cobra.Command {
 		Long:          longHelp,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          checkArgs(cobra.NoArgs),
+		Args:          checkArgs(onlySubcommands),
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
@@ -49,5 +53,36 @@ func (c *cli) root() *cobra.Command {
 		c.cache(), c.doctor(), c.version(),
 		c.importCmd(),
 	)
+	completeWords(root)
 	return root
+}
+
+// onlySubcommands refuses what is no command, with the one that may be meant.
+func onlySubcommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	meant := ""
+	if names := cmd.SuggestionsFor(args[0]); len(names) > 0 {
+		meant = "; did you mean " + strings.Join(names, " or ") + "?"
+	}
+	return fmt.Errorf("unknown command %q for %q%s", args[0], cmd.CommandPath(), meant)
+}
+
+// completeWords tells shells the words that flags take, of all commands.
+func completeWords(cmd *cobra.Command) {
+	for flag, words := range map[string][]string{
+		"progress": {"auto", "terminal", "plain", "json", "quiet"}, "color": {"auto", "always", "never"},
+		"compression": {"gzip", "zstd", "none"}, "sandbox": {"native", "runc"}, "format": {"text", "json", "dot", "svg"},
+		"lang": {"go", "node", "python", "rust", "static", "deb"}, "report": report.Formats(), "allow": {planner.NetworkHost},
+	} {
+		if cmd.Flag(flag) != nil {
+			// It fails where a command has said its own words, which stay.
+			_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		completeWords(sub)
+	}
 }
