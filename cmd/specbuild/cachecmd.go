@@ -78,7 +78,8 @@ func (c *cli) cachePrune() *cobra.Command {
 		Short: "Remove what was not used for long",
 		Long: `Remove what was not used for long, least recently used first. What another
 running specbuild may need stays. Without flags, what was not used for 30 days goes.`,
-		Args: checkArgs(cobra.NoArgs),
+		Example: "  specbuild cache prune --keep 20GB\n  specbuild cache prune --older-than 72h --dry-run",
+		Args:    checkArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if keep != "" {
 				n, err := parseBytes(keep)

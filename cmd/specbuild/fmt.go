@@ -36,6 +36,7 @@ does not parse is left alone.
 
 With --check or --diff nothing is written; the exit code of --check is 1 if a
 file is not in the style. A file that does not parse makes it 3.`,
+		Example: "  specbuild fmt ./...\n  specbuild fmt --check ./...",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runFmt(cmd.Context(), cmd.InOrStdin(), args, f)
 		},

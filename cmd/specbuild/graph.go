@@ -22,6 +22,7 @@ func (c *cli) graph() *cobra.Command {
 		Short: "Print the graph of steps",
 		Long: `Print the graph of steps that specs come to: each step once, however many
 images share it. Formats: text, json, dot, and svg where Graphviz is installed.`,
+		Example: "  specbuild graph services/web\n  specbuild graph --format svg > graph.svg",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := c.newWorld(&e)
 			if err != nil {

@@ -41,7 +41,8 @@ func (c *cli) importCmd() *cobra.Command {
 
 What a spec cannot say, or not for sure, is marked in it by a comment that
 begins with TODO(import), and listed with the Dockerfile's lines.`,
-		Args: checkArgs(cobra.ExactArgs(1)),
+		Example: "  specbuild import Dockerfile\n  specbuild import --target build -o - docker/Dockerfile",
+		Args:    checkArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.importDockerfile(cmd.Context(), args[0], folder, target, &f)
 		},

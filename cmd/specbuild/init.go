@@ -34,7 +34,8 @@ func (c *cli) initCmd() *cobra.Command {
 a Go, Node.js, Python or Rust program, pages, or else an image of Debian packages.
 On a terminal it asks; flags answer beforehand. A spec that is there already is
 left alone.`,
-		Args: checkArgs(cobra.MaximumNArgs(1)),
+		Example: "  specbuild init\n  specbuild init --lang python --yaml services/mail",
+		Args:    checkArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {

@@ -25,6 +25,7 @@ func (c *cli) list() *cobra.Command {
 		Long: `List the images that arguments mean, with the comment above each, platforms and
 tags; list ./... those of the whole workspace. --stages lists stages as well, and
 --variables what can be set.`,
+		Example: "  specbuild list ./...\n  specbuild list --variables",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runList(cmd.Context(), args, &f, l)
 		},

@@ -34,7 +34,8 @@ func (c *cli) plan() *cobra.Command {
 		Short: "Say what apply would do, and why",
 		Long: `Say for each step whether its result is known, whether it will run and the first
 reason, or after which step that is known. Nothing is run, fetched or written.`,
-		RunE: func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), args, &f) },
+		Example: "  specbuild plan ./...\n  specbuild plan --all --platform linux/arm64 services/web\n  specbuild plan --out web.plan && specbuild apply web.plan",
+		RunE:    func(cmd *cobra.Command, args []string) error { return c.runPlan(cmd.Context(), args, &f) },
 	}
 	f.addPlan(cmd)
 	f.engineFlags.add(cmd)

@@ -14,6 +14,7 @@ func (c *cli) schema() *cobra.Command {
 same form, as this version of specbuild reads them. Editors that know the schema
 complete names and show mistakes while one types. That of plan is of what
 plan --json prints, for programs that read it (docs/plan.md).`,
+		Example:   "  specbuild schema > image.schema.json",
 		Args:      checkArgs(cobra.MaximumNArgs(1)),
 		ValidArgs: []string{"image", "workspace", "plan"},
 		RunE: func(_ *cobra.Command, args []string) error {

@@ -18,6 +18,7 @@ func (c *cli) show() *cobra.Command {
 images with every expression evaluated. Its shape is in docs/show.md. Nothing is built
 and no network is used. What depends on the platform is unknown without --platform,
 a variable without a value always.`,
+		Example: "  specbuild show ./... | jq '.images[].address'",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return c.runShow(cmd.Context(), args, &f, platform)
 		},

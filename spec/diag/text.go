@@ -161,16 +161,30 @@ func (t textWriter) fix(f Fix) {
 		at = " at " + f.Range.String()
 	}
 	old := slice(t.sources[f.Range.File], f.Range)
+	put := brief(f.Replacement)
 	switch {
 	case old == "" && f.Range.Start == f.Range.End:
-		t.wrapped(2, fmt.Sprintf("fix: write `%s`%s", f.Replacement, at))
+		t.wrapped(2, fmt.Sprintf("fix: write `%s`%s", put, at))
 	case f.Replacement == "":
-		t.wrapped(2, fmt.Sprintf("fix: leave out `%s`%s", old, at))
+		t.wrapped(2, fmt.Sprintf("fix: leave out `%s`%s", brief(old), at))
 	case old == "":
-		t.wrapped(2, fmt.Sprintf("fix: write `%s` instead%s", f.Replacement, at))
+		t.wrapped(2, fmt.Sprintf("fix: write `%s` instead%s", put, at))
 	default:
-		t.wrapped(2, fmt.Sprintf("fix: write `%s` instead of `%s`%s", f.Replacement, old, at))
+		t.wrapped(2, fmt.Sprintf("fix: write `%s` instead of `%s`%s", put, brief(old), at))
 	}
+}
+
+// brief is the first line of a text, and how many more there are: a block that
+// is left out stands in the file, and its place is told.
+func brief(s string) string {
+	first, rest, several := strings.Cut(strings.TrimRight(s, "\n"), "\n")
+	if !several {
+		return first
+	}
+	if n := strings.Count(rest, "\n") + 1; n > 1 {
+		return fmt.Sprintf("%s … (%d lines)", first, n+1)
+	}
+	return s
 }
 
 // slice is the text of a range, or "" if the source does not hold it.

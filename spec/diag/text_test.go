@@ -270,3 +270,18 @@ func TestSecretsAreNotShown(t *testing.T) {
 		t.Error("the source itself was changed")
 	}
 }
+
+// A fix that leaves out a block names its first line, not all of it.
+func TestLongFixesAreToldInOneLine(t *testing.T) {
+	t.Parallel()
+	src := "stage \"a\" {\n  from = scratch\n\n  copy {\n    to = \"/\"\n  }\n}\n"
+	whole := Range{File: "image.hcl", Start: Pos{Line: 1, Column: 1}, End: Pos{Line: 8, Column: 1, Byte: len(src)}}
+	var out strings.Builder
+	l := List{{Severity: Warning, Summary: "Nothing uses this", Fix: &Fix{Range: whole}}}
+	if err := WriteText(&out, l, map[string][]byte{"image.hcl": []byte(src)}, TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "  fix: leave out `stage \"a\" { … (7 lines)` at image.hcl:1:1\n"; !strings.Contains(out.String(), want) {
+		t.Errorf("%q is not in\n%s", want, &out)
+	}
+}
