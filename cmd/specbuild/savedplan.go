@@ -216,7 +216,8 @@ func (p *savedPlan) holds(ctx context.Context, comp *compiled, e *local.Engine) 
 		reasons = follows // what moved lies in a step that says nothing of itself
 	}
 	if len(reasons) > 0 {
-		return &movedError{reasons}
+		slices.Sort(reasons)
+		return &movedError{slices.Compact(reasons)} // of several platforms each says the same
 	}
 	if len(now) != len(p.Steps) || !slices.EqualFunc(now, p.Steps, func(a, b savedStep) bool { return a.ID == b.ID && a.Digest == b.Digest }) {
 		return &movedError{[]string{"the images are put together in another way"}}
