@@ -37,7 +37,7 @@ func TestFixPinsAURL(t *testing.T) {
 
 	d = newDesk(t, strings.Replace(httpSpec(s.URL+"/none", ""), "run_as", "tags = [\"web:1\"]\n  run_as", 1))
 	out := d.must("validate", "--fix")
-	for _, want := range []string{"web:1 → docker.io/library/web:1", "warning: The file cannot be fetched", "404", "--fix pins nothing until then", "[fetch-checksum]"} {
+	for _, want := range []string{"web:1 → docker.io/library/web:1", "warning: The file cannot be fetched [fix-not-pinned]", "404", "--fix pins nothing until then", "[fetch-checksum]"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -166,7 +166,7 @@ func brings(changes []pin.Change, closure string) bool {
 }
 
 func (l *fixedLock) warn(at diag.Range, summary, detail string) {
-	l.said = append(l.said, diag.Diagnostic{Severity: diag.Warning, Summary: summary, Detail: detail, Range: at})
+	l.said.Warnf("fix-not-pinned", at, summary, "%s", detail)
 }
 
 // keepProblems tells why nothing was pinned. What a spec lacks is an error

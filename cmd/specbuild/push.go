@@ -144,7 +144,7 @@ func unjudged(j *judges, at diag.Range) diag.List {
 		ds.Errorf(at, "A layout cannot be judged", "A hard policy asks for %s, which a spec shows and a layout does not. Push with `specbuild apply --push`.", fewNames(hard))
 	}
 	if len(others) > 0 {
-		ds.Warnf("", at, "A layout is judged in part", "Policies ask for %s, which a spec shows and a layout does not. `specbuild apply --push` judges it.", fewNames(others))
+		ds.Warnf("layout-in-part", at, "A layout is judged in part", "Policies ask for %s, which a spec shows and a layout does not. `specbuild apply --push` judges it.", fewNames(others))
 	}
 	return ds
 }

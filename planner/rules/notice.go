@@ -14,6 +14,14 @@ type Notice struct {
 func Notices() []Notice {
 	return []Notice{
 		{
+			Code: "fix-not-pinned", Title: "`validate --fix` pins nothing of what the lock lacks",
+			Why: "A server does not answer, a value is not known, or --locked keeps the lock. The other mendings are done. Run `specbuild lock` when what is said is mended.",
+		},
+		{
+			Code: "layout-in-part", Title: "A layout is pushed, and a policy asks for what only its spec would show",
+			Why: "Rules over specs and plans are not judged of a layout. `specbuild apply --push` judges them.",
+		},
+		{
 			Code: "locked-elsewhere", Title: "Packages could not be resolved for a machine that nobody named",
 			Why: "The lock holds what amd64 and arm64 machines need, so that a laptop and CI agree; an archive that lacks one of them is no reason to stop. Say `build_platforms` in the workspace to decide it.",
 		},

@@ -135,7 +135,7 @@ image "web" {
 		},
 		quiet: []string{
 			built(plain("signed")), built(plain("web")),
-			built(plain("signed") + "\n  digest = \"" + digest('0') + `"`),
+			built(plain("signed") + "\n  digest = \"" + scanned() + `"`),
 			built(`image = "root:1"`), built(`image = "ghcr.io/acme/tools:1"`), built(`image = "ghcr.io/acme/tools/root:1"`),
 			built(`layout = "vendor/oci"`),
 			`base "unused" {

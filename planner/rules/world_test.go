@@ -1,6 +1,7 @@
 package rules_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -112,7 +113,8 @@ func (j *judgement) lock(needs pin.Needs) pin.Lock {
 	for _, n := range needs.Bases {
 		name, _, _ := strings.Cut(n.Key[strings.LastIndexByte(n.Key, '/')+1:], ":")
 		name, _, _ = strings.Cut(name, "@")
-		b := pin.Base{Digest: digest('a'), Manifests: map[string]string{}, Facts: map[string]pin.Facts{}}
+		_, said, _ := strings.Cut(n.Key, "@")
+		b := pin.Base{Digest: cmp.Or(n.Digest, said, digest('a')), Manifests: map[string]string{}, Facts: map[string]pin.Facts{}}
 		for i, p := range platforms {
 			b.Manifests[p], b.Facts[p] = digest(byte('b'+i)), bases[name]
 		}
