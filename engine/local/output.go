@@ -12,7 +12,7 @@ type output struct {
 	mask *masker
 	tell func(string)
 	head strings.Builder
-	tail string
+	tail []byte
 	lost int64
 }
 
@@ -42,9 +42,11 @@ func (o *output) add(s string) {
 		o.head.WriteString(s[:n])
 		s = s[n:]
 	}
-	o.tail += s
+	// Appended to, and moved once for so many bytes: a step may print a million
+	// lines, one at a time.
+	o.tail = append(o.tail, s...)
 	if over := len(o.tail) - maxOutput/2; over > maxOutput/4 {
-		o.tail = o.tail[over:]
+		o.tail = append(o.tail[:0], o.tail[over:]...)
 		o.lost += int64(over)
 	}
 }
@@ -55,7 +57,7 @@ func (o *output) close() string {
 	defer o.mu.Unlock()
 	o.add(o.mask.flush())
 	if o.lost == 0 {
-		return o.head.String() + o.tail
+		return o.head.String() + string(o.tail)
 	}
-	return o.head.String() + "\n[… output left out …]\n" + o.tail
+	return o.head.String() + "\n[… output left out …]\n" + string(o.tail)
 }
