@@ -11,6 +11,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/flate"
@@ -48,6 +49,16 @@ type Compressor struct {
 	Kind    string     // "gzip" (also ""), "zstd" or "none"
 	Cache   ChunkCache // nil for none
 	Workers int        // chunks at once; 0 for one a core
+
+	encoders *sync.Pool // of *flate.Writer; nil: each blob has its own
+}
+
+// Shared is the same compressor, whose blobs take their encoders from one pool.
+// An encoder has a megabyte of tables, which is much beside a layer of some kB:
+// of 400 small images a third of all memory was those.
+func (c Compressor) Shared() Compressor {
+	c.encoders = new(sync.Pool)
+	return c
 }
 
 // Compressors are all kinds there are, without a cache.
@@ -87,7 +98,11 @@ type codec struct {
 func (c Compressor) codec(workers int) (codec, error) {
 	switch c.Kind {
 	case "", "gzip":
-		return gzipCodec(workers, gzipLevel), nil
+		pool := c.encoders
+		if pool == nil {
+			pool = new(sync.Pool)
+		}
+		return gzipCodec(pool, gzipLevel), nil
 	case "zstd":
 		return zstdCodec(workers)
 	case "none":
@@ -100,17 +115,15 @@ func (c Compressor) codec(workers int) (codec, error) {
 // deflate streams, each ended by a sync flush, need no border in the format.
 // Concatenated members were tried and dropped: programs that inflate once
 // read the first and stop, with no error.
-func gzipCodec(workers, level int) codec {
-	pool := make(chan *flate.Writer, workers)
+func gzipCodec(pool *sync.Pool, level int) codec {
 	return codec{
 		header: []byte{0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff},
 		chunk: func(raw, space []byte) ([]byte, error) {
 			out := bytes.NewBuffer(space)
-			var w *flate.Writer
-			select {
-			case w = <-pool:
+			w, ok := pool.Get().(*flate.Writer)
+			if ok {
 				w.Reset(out)
-			default:
+			} else {
 				var err error
 				if w, err = flate.NewWriter(out, level); err != nil {
 					return nil, err
@@ -118,7 +131,7 @@ func gzipCodec(workers, level int) codec {
 			}
 			_, err := w.Write(raw)
 			err = errors.Join(err, w.Flush())
-			pool <- w
+			pool.Put(w)
 			return out.Bytes(), err
 		},
 		footer: func(crc uint32, size int64) []byte {
@@ -257,6 +270,9 @@ func (b *BlobWriter) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
+// firstChunk is the room of a chunk that may be all there is.
+const firstChunk = 32 << 10
+
 // room makes place for n more bytes. A chunk that outgrows the usual gets room
 // for the largest at once: what is not written to costs nothing.
 func (b *BlobWriter) room(n int) {
@@ -264,6 +280,8 @@ func (b *BlobWriter) room(n int) {
 	switch {
 	case size <= cap(b.chunk):
 		return
+	case size <= firstChunk:
+		size = firstChunk
 	case size <= chunkMean:
 		size = chunkMean
 	default:

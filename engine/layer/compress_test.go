@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -394,7 +395,7 @@ func BenchmarkGzipLevels(b *testing.B) {
 		b.Run(fmt.Sprint(level), func(b *testing.B) {
 			b.SetBytes(int64(len(data)))
 			for b.Loop() {
-				w := Compressor{}.start(io.Discard, gzipCodec(2, level), 2)
+				w := Compressor{}.start(io.Discard, gzipCodec(new(sync.Pool), level), 2)
 				if _, err := w.Write(data); err != nil {
 					b.Fatal(err)
 				}
@@ -405,5 +406,45 @@ func BenchmarkGzipLevels(b *testing.B) {
 				b.ReportMetric(float64(size), "bytes")
 			}
 		})
+	}
+}
+
+// TestSmallLayersTakeLittle holds that many small layers are not many large
+// buffers, and that blobs of one pool are the blobs of none.
+func TestSmallLayersTakeLittle(t *testing.T) {
+	one := func(c Compressor, text string) string {
+		var out bytes.Buffer
+		b, err := c.NewWriter(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		items := []Item{{Entry: Entry{Path: "etc/app", Type: File, Mode: 0o644, Size: int64(len(text))}, Open: func() (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader(text)), nil
+		}}}
+		if _, err := Write(b, items); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+		digest, _ := b.Blob()
+		return digest
+	}
+	shared := Compressor{}.Shared()
+	for _, text := range []string{"x", strings.Repeat("a line of text\n", 100), strings.Repeat("0123456789abcdef", 1<<16), ""} {
+		if got, want := one(shared, text), one(Compressor{}, text); got != want {
+			t.Errorf("%d bytes: %s from a pool, %s without", len(text), got, want)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	const layers = 100
+	for i := range layers {
+		one(shared, fmt.Sprint("layer ", i))
+	}
+	runtime.ReadMemStats(&after)
+	// 180 MB with buffers of their own; the race detector empties pools now and then.
+	if took := after.TotalAlloc - before.TotalAlloc; took > layers<<19 {
+		t.Errorf("%d layers of a few bytes took %d MB", layers, took>>20)
 	}
 }

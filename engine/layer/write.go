@@ -31,6 +31,10 @@ const xattrPrefix = "SCHILY.xattr."
 // core's cache meanwhile.
 const blockSize = 256 << 10
 
+// firstBlock is what the first block of a layer begins with: most layers of a
+// monorepo are a few kB, and 3,200 of them, 400 images', took 800 MB of blocks.
+const firstBlock = 16 << 10
+
 // Written is what a layer came to.
 type Written struct {
 	Empty  bool   // there was nothing to write: no layer, and nothing below is set
@@ -271,7 +275,7 @@ func (s *hashSink) Write(p []byte) (int, error) {
 			case s.block = <-s.free:
 				s.block = s.block[:0]
 			default:
-				s.block = make([]byte, 0, blockSize)
+				s.block = make([]byte, 0, s.room())
 			}
 		}
 		n := min(len(p), blockSize-len(s.block))
@@ -289,6 +293,14 @@ func (s *hashSink) Write(p []byte) (int, error) {
 	}
 	s.size += int64(total)
 	return total, nil
+}
+
+// room is that of a new block.
+func (s *hashSink) room() int {
+	if s.size == 0 {
+		return firstBlock
+	}
+	return blockSize
 }
 
 // errStopped ends the writing of a layer; close says what stopped it.

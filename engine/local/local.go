@@ -66,6 +66,7 @@ func New(o Options) *Engine {
 	if o.Parallel <= 0 {
 		o.Parallel = runtime.GOMAXPROCS(0)
 	}
+	o.Compressor = o.Compressor.Shared()
 	if o.Compressor.Cache == nil {
 		o.Compressor.Cache = chunkCache{o.Store.Chunks()}
 	}
