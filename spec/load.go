@@ -291,6 +291,7 @@ func (ld *loader) evaluate() {
 	}
 	ld.selectAll()
 	ld.sort()
+	ld.secretsAreNoText()
 }
 
 // library is the functions of the language over one root. The files stay

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"slices"
@@ -44,6 +45,7 @@ type Files struct {
 type readFile struct {
 	data []byte
 	err  error
+	text bool // it became a string
 }
 
 type globKey struct{ dir, pattern string }
@@ -136,7 +138,28 @@ func (f *Files) Text(name string) (string, error) {
 	if !utf8.Valid(b) {
 		return "", fmt.Errorf("%q is not UTF-8, so it cannot be a string; copy it by a copy step instead", "//"+name)
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.read[name]
+	r.text = true
+	f.read[name] = r
 	return string(b), nil
+}
+
+// BecameText tells whether a file became a string, by whatever name and
+// through whatever link it was read, and gives the first of its names.
+func (f *Files) BecameText(file fs.FileInfo) (name string, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range slices.Sorted(maps.Keys(f.read)) {
+		if !f.read[n].text {
+			continue
+		}
+		if info, err := f.root.Stat(n); err == nil && os.SameFile(info, file) {
+			return "//" + n, true
+		}
+	}
+	return "", false
 }
 
 func (f *Files) load(name string) ([]byte, error) {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path"
 	"strings"
@@ -75,6 +76,15 @@ func (l *Library) reading(dir string) map[string]function.Function {
 		}),
 		"templatefile": l.templateFunc(dir),
 	}
+}
+
+// BecameText tells whether one of the functions has made a string of a file,
+// and gives the name that it was read by ([Files.BecameText]).
+func (l *Library) BecameText(file fs.FileInfo) (name string, ok bool) {
+	if l.files == nil {
+		return "", false
+	}
+	return l.files.BecameText(file)
 }
 
 func (l *Library) bytes(dir, name string) ([]byte, error) {
