@@ -98,6 +98,11 @@ func Open(o Options) (*Store, error) {
 			return nil, err
 		}
 	}
+	// Mounts are made elsewhere, and a process may change its folder.
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("opening the cache: %w", err)
+	}
 	fresh, err := prepare(dir)
 	if err != nil {
 		return nil, fmt.Errorf("opening the cache %s: %w", dir, err)
