@@ -61,11 +61,11 @@ func (b *block[T]) decode(d *decoder, src source) (*T, bool) {
 	written, ok := b.decodeBlocks(&inner, t, src)
 	if clean && ok {
 		// A misspelt name is one mistake: what it was meant to be is then
-		// not missing as well.
+		// not missing as well, and neither is the block empty.
 		b.complete(&inner, t, src, written)
-	}
-	if b.check != nil && !inner.dry {
-		b.check(&inner, t)
+		if b.check != nil && !inner.dry {
+			b.check(&inner, t)
+		}
 	}
 	return t, included && clean && ok
 }

@@ -113,6 +113,10 @@ image "steps" {
   }
   test "empty" { # want: Empty test | checks nothing
   }
+  test "misspelt" {
+    fil "/etc/passwd" { # want: Unknown block | "file"
+    }
+  }
   test "no command" {
     user   = "1" # want: Nothing to run | no command
     absent = ["/a"]
