@@ -16,6 +16,7 @@ import (
 	vcs "github.com/specbuild/specbuild/engine/git"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/layer/blob"
 	"github.com/specbuild/specbuild/engine/local"
 	"github.com/specbuild/specbuild/engine/progress"
 	"github.com/specbuild/specbuild/engine/source"
@@ -99,7 +100,7 @@ func (w *world) engine(f engineFlags) *local.Engine { return w.engineFor(f, loca
 func (w *world) engineFor(f engineFlags, images local.Forms) *local.Engine {
 	return local.New(local.Options{
 		Store: w.store, Registry: w.registry, Fetch: w.fetch, Git: w.git, Network: w.network, Sandbox: w.machine.runner, Machine: w.machine.local(),
-		Compressor: layer.Compressor{Kind: f.compression}, Images: images, Contexts: w.contexts,
+		Compressor: blob.Compressor{Kind: f.compression}, Images: images, Contexts: w.contexts,
 		Parallel: f.parallel, KeepFailed: f.keepFailed, NoCache: f.noCache,
 	})
 }

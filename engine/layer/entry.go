@@ -1,6 +1,7 @@
 // Package layer turns file trees into normalised tar layers and back. It
 // knows the rules of a layer (docs/cache-format.md), tables of contents,
-// placement of copies, whiteouts and compression.
+// placement of copies and whiteouts. What registries hold is made of a tar by
+// engine/layer/blob.
 package layer
 
 import "io"

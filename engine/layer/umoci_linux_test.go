@@ -39,8 +39,8 @@ func layout(t *testing.T, kind string, layers ...string) (dir string, tree *Tree
 	var descs []desc
 	for _, items := range layers {
 		data, w := writeTar(t, parse(t, items))
-		c := Compressor{Kind: kind}
-		descs = append(descs, put(c.MediaType(), compress(t, c, data)))
+		packed, mediaType := compress(t, kind, data)
+		descs = append(descs, put(mediaType, packed))
 		diffIDs = append(diffIDs, w.DiffID)
 		tars = append(tars, data)
 		var err error

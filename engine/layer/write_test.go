@@ -10,6 +10,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"github.com/specbuild/specbuild/engine/layer/blob"
 )
 
 // goldenLayers are six layers whose bytes are fixed. When a digest changes,
@@ -190,12 +192,12 @@ func TestWriteReportsSink(t *testing.T) {
 // A disk that is full after 1 MB is not told so for all of 4 GB.
 func TestWriteStopsWhereItsSinkBreaks(t *testing.T) {
 	t.Parallel()
-	blob, err := Compressor{Kind: "none", Workers: 1}.NewWriter(&brokenWriter{after: 600})
+	packed, err := blob.Compressor{Kind: "none", Workers: 1}.NewWriter(&brokenWriter{after: 600})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer blob.Close()
-	for what, sink := range map[string]io.Writer{"a file": &brokenWriter{after: 600}, "a blob": blob} {
+	defer packed.Close()
+	for what, sink := range map[string]io.Writer{"a file": &brokenWriter{after: 600}, "a blob": packed} {
 		const large = 1 << 30
 		zeros := &countedZeros{}
 		_, err := Write(sink, []Item{{
@@ -240,8 +242,7 @@ func TestSameBytesOnAnyNumberOfCores(t *testing.T) {
 	var want string
 	for _, n := range []int{1, 2, 7} {
 		old := runtime.GOMAXPROCS(n)
-		var blob bytes.Buffer
-		b, err := Compressor{}.NewWriter(&blob)
+		b, err := blob.Compressor{}.NewWriter(io.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/layer/blob"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
 )
@@ -128,11 +129,11 @@ func (l *layerRef) times(toc *layer.TOC) map[string]time.Time {
 // chunkCache finds pieces of compressed layers in the store.
 type chunkCache struct{ chunks cache.Chunks }
 
-// Get is layer.ChunkCache.
+// Get is blob.ChunkCache.
 func (c chunkCache) Get(key string) ([]byte, bool) { return c.chunks.Get(sha256.Sum256([]byte(key))) }
 
 // put notes the chunks of a blob that is in the store.
-func (c chunkCache) put(digest string, made []layer.Chunk) {
+func (c chunkCache) put(digest string, made []blob.Chunk) {
 	list := make([]cache.Chunk, len(made))
 	for i, m := range made {
 		list[i] = cache.Chunk{Key: sha256.Sum256([]byte(m.Key)), Offset: m.Offset, Size: m.Size, Sum: m.Sum}

@@ -17,6 +17,7 @@ import (
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/image"
 	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/layer/blob"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
 )
@@ -101,7 +102,7 @@ func (l *layerRef) compressed(id string) (engine.Blob, bool) {
 // packed is the layer as any compressor of ours has left it: another may be
 // asked for today.
 func (l *layerRef) packed() (engine.Blob, bool) {
-	for _, c := range append([]layer.Compressor{l.e.o.Compressor}, layer.Compressors()...) {
+	for _, c := range append([]blob.Compressor{l.e.o.Compressor}, blob.Compressors()...) {
 		if b, ok := l.compressed(c.ID()); ok {
 			return b, true
 		}

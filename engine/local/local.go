@@ -20,7 +20,7 @@ import (
 	"github.com/specbuild/specbuild/engine/fetch"
 	"github.com/specbuild/specbuild/engine/git"
 	"github.com/specbuild/specbuild/engine/image"
-	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/layer/blob"
 	"github.com/specbuild/specbuild/engine/sandbox"
 	"github.com/specbuild/specbuild/engine/source"
 	"github.com/specbuild/specbuild/lower/dag"
@@ -35,7 +35,7 @@ type Options struct {
 	Fetch      *fetch.Client  // brings packages and files; nil where all are in the store
 	Git        *git.Client    // brings commits; nil where all are in the store
 	Network    fetch.Network  // of steps that have one; not of Fetch, Git and Registry, which have theirs
-	Compressor layer.Compressor
+	Compressor blob.Compressor
 	Images     Forms        // in which the layers of finished images will be asked for, so that they are made so at once
 	Contexts   *source.View // what was seen of contexts when the graph was planned; nil looks anew for each graph
 	Parallel   int          // steps at once; 0 is the number of cores

@@ -11,6 +11,7 @@ import (
 	"github.com/specbuild/specbuild/engine"
 	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/engine/layer"
+	"github.com/specbuild/specbuild/engine/layer/blob"
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
@@ -126,7 +127,7 @@ func (e *Engine) sealAs(ctx context.Context, items []layer.Item, f Forms) (resul
 // packing is a layer that is compressed on its way into the store. Either
 // commit or abort ends it; abort after commit does nothing.
 type packing struct {
-	*layer.BlobWriter
+	*blob.Writer
 	e    *Engine
 	blob *cache.BlobWriter
 }
@@ -141,7 +142,7 @@ func (e *Engine) pack() (*packing, error) {
 		blob.Abort()
 		return nil, err
 	}
-	return &packing{BlobWriter: w, e: e, blob: blob}, nil
+	return &packing{Writer: w, e: e, blob: blob}, nil
 }
 
 // commit puts the blob in place and remembers whose it is.

@@ -1,4 +1,7 @@
-package layer
+// Package blob turns the tar of a layer into the blob that a registry holds:
+// compressed on all cores, with the same bytes on any number of them, and in
+// chunks, so that what another layer has too is not compressed again.
+package blob
 
 import (
 	"bytes"
@@ -153,9 +156,9 @@ func zstdCodec(workers int) (codec, error) {
 	return codec{chunk: func(raw, out []byte) ([]byte, error) { return enc.EncodeAll(raw, out), nil }}, nil
 }
 
-// BlobWriter compresses the tar that is written to it. Close it to finish
+// Writer compresses the tar that is written to it. Close it to finish
 // the blob; also after an error, to end its goroutines.
-type BlobWriter struct {
+type Writer struct {
 	codec   codec
 	cache   ChunkCache
 	id      string
@@ -188,7 +191,7 @@ type job struct {
 }
 
 // NewWriter starts a blob on out.
-func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
+func (c Compressor) NewWriter(out io.Writer) (*Writer, error) {
 	workers := c.Workers
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
@@ -200,8 +203,8 @@ func (c Compressor) NewWriter(out io.Writer) (*BlobWriter, error) {
 	return c.start(out, codec, workers), nil
 }
 
-func (c Compressor) start(out io.Writer, codec codec, workers int) *BlobWriter {
-	b := &BlobWriter{
+func (c Compressor) start(out io.Writer, codec codec, workers int) *Writer {
+	b := &Writer{
 		codec: codec, cache: c.Cache, id: c.ID(), out: out, free: make(chan []byte, 2*workers+2), spare: make(chan []byte, 2*workers+2),
 		// Two chunks a worker under way: one in work, one ready, so memory
 		// is bounded and no worker waits for the reader.
@@ -237,7 +240,7 @@ const readSize = 128 << 10
 
 // Write takes the next bytes of the tar. It fails, and the blob is closed, once
 // the blob could not be written.
-func (b *BlobWriter) Write(p []byte) (int, error) {
+func (b *Writer) Write(p []byte) (int, error) {
 	if b.broken.Load() {
 		return 0, b.Close()
 	}
@@ -250,7 +253,7 @@ func (b *BlobWriter) Write(p []byte) (int, error) {
 }
 
 // ReadFrom takes the tar up to its end, without a buffer between.
-func (b *BlobWriter) ReadFrom(r io.Reader) (n int64, err error) {
+func (b *Writer) ReadFrom(r io.Reader) (n int64, err error) {
 	for {
 		if b.broken.Load() {
 			return n, b.Close()
@@ -275,7 +278,7 @@ const firstChunk = 32 << 10
 
 // room makes place for n more bytes. A chunk that outgrows the usual gets room
 // for the largest at once: what is not written to costs nothing.
-func (b *BlobWriter) room(n int) {
+func (b *Writer) room(n int) {
 	size := len(b.chunk) + n
 	switch {
 	case size <= cap(b.chunk):
@@ -291,7 +294,7 @@ func (b *BlobWriter) room(n int) {
 }
 
 // scan cuts what was taken at its borders.
-func (b *BlobWriter) scan() {
+func (b *Writer) scan() {
 	for b.seen < len(b.chunk) {
 		n, border := b.split.next(b.chunk[b.seen:])
 		b.seen += n
@@ -308,7 +311,7 @@ func (b *BlobWriter) scan() {
 }
 
 // cut sends the first n bytes of the chunk off.
-func (b *BlobWriter) cut(n int) {
+func (b *Writer) cut(n int) {
 	if n <= 0 {
 		return
 	}
@@ -327,7 +330,7 @@ func (b *BlobWriter) cut(n int) {
 }
 
 // Close finishes the blob and reports the first error.
-func (b *BlobWriter) Close() error {
+func (b *Writer) Close() error {
 	if b.closed {
 		return b.failure
 	}
@@ -340,13 +343,13 @@ func (b *BlobWriter) Close() error {
 }
 
 // Blob gives the digest ("sha256:…") and the size in bytes, after Close.
-func (b *BlobWriter) Blob() (digest string, size int64) { return b.digest, b.size }
+func (b *Writer) Blob() (digest string, size int64) { return b.digest, b.size }
 
 // Chunks are those that the cache did not have, after Close: for whoever puts
 // the blob where the cache finds it.
-func (b *BlobWriter) Chunks() []Chunk { return b.made }
+func (b *Writer) Chunks() []Chunk { return b.made }
 
-func (b *BlobWriter) work() {
+func (b *Writer) work() {
 	for j := range b.jobs {
 		j.crc = crc32.ChecksumIEEE(j.raw)
 		b.pack(j)
@@ -355,7 +358,7 @@ func (b *BlobWriter) work() {
 }
 
 // pack compresses a chunk, or finds it compressed.
-func (b *BlobWriter) pack(j *job) {
+func (b *Writer) pack(j *job) {
 	key := ""
 	if b.cache != nil {
 		sum := sha256.Sum256(j.raw)
@@ -372,7 +375,7 @@ func (b *BlobWriter) pack(j *job) {
 }
 
 // space is memory for what n bytes come to.
-func (b *BlobWriter) space(n int) []byte {
+func (b *Writer) space(n int) []byte {
 	select {
 	case used := <-b.spare:
 		if cap(used) >= n/2 {
@@ -385,7 +388,7 @@ func (b *BlobWriter) space(n int) []byte {
 
 // assemble writes the chunks in order. It goes on to the end also after an
 // error, so that no writer blocks.
-func (b *BlobWriter) assemble() {
+func (b *Writer) assemble() {
 	defer close(b.done)
 	sum := sha256.New()
 	write := func(p []byte) {

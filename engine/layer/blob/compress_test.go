@@ -1,4 +1,4 @@
-package layer
+package blob
 
 import (
 	"bytes"
@@ -17,19 +17,44 @@ import (
 	"sync"
 	"testing"
 	"testing/iotest"
+
+	"github.com/specbuild/specbuild/engine/layer"
 )
+
+// manyFiles gives n files whose contents all differ, and compress a little.
+func manyFiles(n, size int) []layer.Item {
+	items := []layer.Item{{Entry: layer.Entry{Path: "d", Type: layer.Dir, Mode: 0o755}}}
+	for i := range n {
+		var content strings.Builder
+		for k := 0; content.Len() < size; k++ {
+			sum := sha256.Sum256(fmt.Append(nil, i, k))
+			fmt.Fprintf(&content, "%x line %d of file %d\n", sum[:4], k, i)
+		}
+		data := content.String()[:size]
+		items = append(items, layer.Item{
+			Entry: layer.Entry{Path: fmt.Sprintf("d/%05d", i), Type: layer.File, Mode: 0o644, Size: int64(size)},
+			Open:  func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(data)), nil },
+		})
+	}
+	return items
+}
 
 // sampleTar is a layer of small files and a large one, some 13 MB.
 func sampleTar(t testing.TB) []byte {
 	t.Helper()
 	items := manyFiles(400, 10<<10)
 	large := bytes.Repeat([]byte("all work and no play makes a dull layer\n"), 9<<20/40)
-	items = append(items, Item{
-		Entry: Entry{Path: "large", Type: File, Mode: 0o644, Size: int64(len(large))},
+	items = append(items, layer.Item{
+		Entry: layer.Entry{Path: "large", Type: layer.File, Mode: 0o644, Size: int64(len(large))},
 		Open:  func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(large)), nil },
 	})
+	return tarOf(t, items)
+}
+
+func tarOf(t testing.TB, items []layer.Item) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	if _, err := Write(&out, items); err != nil {
+	if _, err := layer.Write(&out, items); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -42,7 +67,7 @@ func compress(t testing.TB, c Compressor, data []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := digestOf(sha256.Sum256(out.Bytes())); got != digest || size != int64(out.Len()) {
+	if got := fmt.Sprintf("sha256:%x", sha256.Sum256(out.Bytes())); got != digest || size != int64(out.Len()) {
 		t.Errorf("says %s and %d bytes, wrote %s and %d", digest, size, got, out.Len())
 	}
 	return out.Bytes()
@@ -56,70 +81,12 @@ func TestCompressorGolden(t *testing.T) {
 	for _, c := range []struct{ kind, id, digest string }{
 		{"gzip", "gzip+klauspost1.20.3+l3+chunks1", "sha256:dedb70acfef2dce1d9b977f00158f8116c7dc29dde5fa20fd7aee289a0babcd3"},
 		{"zstd", "zstd+klauspost1.20.3+default+w4m+chunks1", "sha256:d1f1978970b1816d9b6e1e2f67ddda622923d28c098614c19d15320d08ff603f"},
-		{"none", "none", digestOf(sha256.Sum256(data))},
+		{"none", "none", fmt.Sprintf("sha256:%x", sha256.Sum256(data))},
 	} {
-		got := digestOf(sha256.Sum256(compress(t, Compressor{Kind: c.kind}, data)))
+		got := fmt.Sprintf("sha256:%x", sha256.Sum256(compress(t, Compressor{Kind: c.kind}, data)))
 		if id := (Compressor{Kind: c.kind}).ID(); got != c.digest || id != c.id {
 			t.Errorf("%s is %s, want %s; id %s", c.kind, got, c.digest, id)
 		}
-	}
-}
-
-func TestDecompress(t *testing.T) {
-	t.Parallel()
-	data := sampleTar(t)
-	for _, kind := range []string{"gzip", "zstd", "none"} {
-		c := Compressor{Kind: kind, Workers: 3}
-		blob := compress(t, c, data)
-		for _, mediaType := range []string{c.MediaType(), ""} {
-			r, err := Decompress(bytes.NewReader(blob), mediaType, Limits{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := io.ReadAll(r)
-			if err != nil || !bytes.Equal(got, data) || r.Close() != nil {
-				t.Errorf("%s: %d bytes of %d, %v", kind, len(got), len(data), err)
-			}
-		}
-	}
-	_, err := Decompress(bytes.NewReader(data), "application/vnd.docker.image.rootfs.diff.tar.gzip", Limits{})
-	wantError(t, err, "does not start like that")
-	if _, err := (Compressor{Kind: "lzma"}).NewWriter(io.Discard); err == nil {
-		t.Error("an unknown compression is taken")
-	}
-}
-
-func TestDecompressForeignGzip(t *testing.T) {
-	t.Parallel()
-	var blob bytes.Buffer
-	for _, part := range []string{"one ", "two ", "three"} {
-		w := stdgzip.NewWriter(&blob)
-		if _, err := io.WriteString(w, part); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r, err := Decompress(&blob, "application/vnd.oci.image.layer.v1.tar+gzip", Limits{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := io.ReadAll(r); err != nil || string(got) != "one two three" {
-		t.Errorf("got %q, %v", got, err)
-	}
-}
-
-func TestDecompressionBomb(t *testing.T) {
-	t.Parallel()
-	zeros := make([]byte, 80<<20)
-	for _, kind := range []string{"gzip", "zstd"} {
-		r, err := Decompress(bytes.NewReader(compress(t, Compressor{Kind: kind}, zeros)), "", Limits{Ratio: 50})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = io.Copy(io.Discard, r)
-		wantError(t, err, "decompression bomb")
 	}
 }
 
@@ -156,7 +123,10 @@ func TestGzipIsOneMember(t *testing.T) {
 
 func TestZstdToolReadsFrames(t *testing.T) {
 	t.Parallel()
-	tool := needTool(t, "zstd")
+	tool, err := exec.LookPath("zstd")
+	if err != nil {
+		t.Skip("needs zstd")
+	}
 	data := sampleTar(t)
 	cmd := exec.Command(tool, "-dc")
 	cmd.Stdin = bytes.NewReader(compress(t, Compressor{Kind: "zstd"}, data))
@@ -212,7 +182,7 @@ func TestChunksAreReused(t *testing.T) {
 	for _, kind := range []string{"gzip", "zstd"} {
 		cache := &memoryCache{chunks: make(map[string][]byte)}
 		items := manyFiles(1500, 10<<10)
-		first, _ := writeTar(t, items)
+		first := tarOf(t, items)
 		cache.compress(t, kind, first)
 		if n := len(cache.chunks); n < 15 || n > 60 {
 			t.Errorf("%s: %d bytes are %d chunks", kind, len(first), n)
@@ -221,7 +191,7 @@ func TestChunksAreReused(t *testing.T) {
 		items[700].Open = func() (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(strings.Repeat("y", 10<<10))), nil
 		}
-		second, _ := writeTar(t, items)
+		second := tarOf(t, items)
 		warm := cache.compress(t, kind, second)
 		if cache.misses != 1 {
 			t.Errorf("%s: one changed file costs %d chunks", kind, cache.misses)
@@ -271,7 +241,7 @@ func TestCompressAnything(t *testing.T) {
 		"nothing": nil, "a byte": {1}, "half a header": make([]byte, 300), "zeros": make([]byte, 5<<20), "noise": noise,
 	} {
 		for _, kind := range []string{"gzip", "zstd", "none"} {
-			r, err := Decompress(bytes.NewReader(compress(t, Compressor{Kind: kind}, data)), "", Limits{})
+			r, err := layer.Decompress(bytes.NewReader(compress(t, Compressor{Kind: kind}, data)), "", layer.Limits{})
 			if err != nil {
 				t.Fatalf("%s %s: %v", kind, name, err)
 			}
@@ -328,10 +298,24 @@ func TestPlainChunksAreNotCached(t *testing.T) {
 	}
 }
 
+// brokenWriter is a full disk.
+type brokenWriter struct{ after int }
+
+func (w *brokenWriter) Write(p []byte) (int, error) {
+	if w.after -= len(p); w.after < 0 {
+		return 0, errBroken
+	}
+	return len(p), nil
+}
+
+var errBroken = errors.New("no space left")
+
 func TestCompressReportsSink(t *testing.T) {
 	t.Parallel()
 	_, _, err := Compressor{}.Compress(&brokenWriter{after: 100}, bytes.NewReader(sampleTar(t)))
-	wantError(t, err, errBroken.Error())
+	if !errors.Is(err, errBroken) {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestCombineCRC(t *testing.T) {
@@ -418,10 +402,10 @@ func TestSmallLayersTakeLittle(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		items := []Item{{Entry: Entry{Path: "etc/app", Type: File, Mode: 0o644, Size: int64(len(text))}, Open: func() (io.ReadCloser, error) {
+		items := []layer.Item{{Entry: layer.Entry{Path: "etc/app", Type: layer.File, Mode: 0o644, Size: int64(len(text))}, Open: func() (io.ReadCloser, error) {
 			return io.NopCloser(strings.NewReader(text)), nil
 		}}}
-		if _, err := Write(b, items); err != nil {
+		if _, err := layer.Write(b, items); err != nil {
 			t.Fatal(err)
 		}
 		if err := b.Close(); err != nil {
