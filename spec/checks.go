@@ -222,7 +222,7 @@ func checkTest(d *decoder, t *Test) {
 			return
 		}
 	}
-	if !runs && len(t.Files) == 0 && !t.Absent.Set {
+	if !runs && len(t.Files) == 0 && !t.Absent.Set && !d.misspelt {
 		d.diags.Errorf(t.Range, "Empty test", "The test checks nothing: give it a command, a `file` block or `absent`.")
 	}
 }

@@ -27,6 +27,9 @@ type decoder struct {
 	// dry checks names and evaluates nothing: the inside of `when = false`,
 	// whose values may be impossible just because the block is left out.
 	dry bool
+	// misspelt is true for the check of a block with a name that is not known:
+	// what it seems to lack may be what was meant.
+	misspelt bool
 	// incomplete receives the names of attributes that have no whole value yet.
 	incomplete *[]string
 }
@@ -61,11 +64,11 @@ func (b *block[T]) decode(d *decoder, src source) (*T, bool) {
 	written, ok := b.decodeBlocks(&inner, t, src)
 	if clean && ok {
 		// A misspelt name is one mistake: what it was meant to be is then
-		// not missing as well, and neither is the block empty.
+		// not missing as well.
 		b.complete(&inner, t, src, written)
-		if b.check != nil && !inner.dry {
-			b.check(&inner, t)
-		}
+	}
+	if inner.misspelt = !clean || !ok; b.check != nil && !inner.dry {
+		b.check(&inner, t)
 	}
 	return t, included && clean && ok
 }
