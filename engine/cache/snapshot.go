@@ -180,6 +180,11 @@ func (s *Store) Mount(ctx context.Context, id string, sharing Sharing) (dir stri
 	return "", nil, fmt.Errorf("taking cache mount %s: %w", id, full(base, 1, err))
 }
 
+// Bringing is the file beside the directory of a cache mount that says that its
+// first content is being moved in: whoever finds it, holding what makes it the
+// only one to do so, finds a part of that content.
+func Bringing(dir string) string { return filepath.Join(filepath.Dir(dir), "bringing") }
+
 func (s *Store) holdMount(ctx context.Context, dir, id string, exclusive bool) (*os.File, error) {
 	for pause := firstRetry; ; pause = min(2*pause, lastRetry) {
 		f, err := s.tryMount(dir, id, exclusive)

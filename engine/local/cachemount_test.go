@@ -3,10 +3,13 @@ package local
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/specbuild/specbuild/engine"
+	"github.com/specbuild/specbuild/engine/cache"
 	"github.com/specbuild/specbuild/lower/dag"
 )
 
@@ -51,5 +54,53 @@ func TestAStepMayMountACacheTwice(t *testing.T) {
 			t.Errorf("%v: %v", sharing, err)
 		}
 		cancel()
+	}
+}
+
+// A process that was killed while it moved in the first content of a cache
+// leaves a part of it, which the next one makes whole. What is missing later
+// is what steps have removed.
+func TestAPartOfAFirstContentIsMadeWhole(t *testing.T) {
+	t.Parallel()
+	e := newEngine(t)
+	dir := t.TempDir()
+	mustWrite(t, dir, "one", "1")
+	mustWrite(t, dir, "two", "2")
+	round := 0
+	sees := func(want string) error {
+		round++
+		g := withShell(t)
+		src := g.local(dir, "one", "two")
+		check := g.Add(&dag.Run{
+			Args: []string{"/bin/sh", "-ec", fmt.Sprintf("cd /seed; set -- *; test \"$*\" = '%s'; : %d", want, round)},
+			Env:  []dag.KV{{Name: "PATH", Value: "/bin"}}, Workdir: "/", User: "0:0", Network: "none", Platform: native, OutputsOn: true,
+			Mounts: []dag.Mount{{Type: "cache", Target: "/seed", Input: 1, Sources: []string{"one", "two"}}},
+		}, []dag.ID{g.root, src}, dag.Meta{Name: "image.test", Platform: native, Caches: []dag.CacheMount{{ID: "seed", Sharing: "shared"}}})
+		_, err := e.Run(t.Context(), g.image(check), func(engine.Event) {})
+		return err
+	}
+	if err := sees("one two"); err != nil {
+		t.Fatal(err)
+	}
+	caches, err := filepath.Glob(filepath.Join(e.o.Store.Dir(), "mounts", "*", "data"))
+	if err != nil || len(caches) != 1 {
+		t.Fatalf("caches are %q, %v", caches, err)
+	}
+	mark := cache.Bringing(caches[0])
+	if _, err := os.Lstat(mark); err == nil {
+		t.Error("the mark of a cache in the making stayed")
+	}
+	if err := os.Remove(filepath.Join(caches[0], "two")); err != nil {
+		t.Fatal(err)
+	}
+	if err := sees("one"); err != nil {
+		t.Errorf("what a step has removed: %v", err)
+	}
+	mustWrite(t, filepath.Dir(mark), filepath.Base(mark), "")
+	if err := sees("one two"); err != nil {
+		t.Errorf("a part is left a part: %v", err)
+	}
+	if _, err := os.Lstat(mark); err == nil {
+		t.Error("the mark stayed over a whole cache")
 	}
 }

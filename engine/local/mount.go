@@ -170,8 +170,13 @@ func (m *mounter) firstContent(ctx context.Context, mt dag.Mount, dir string) er
 		defer unlock()
 	}
 	names, err := os.ReadDir(dir)
-	if err != nil || len(names) > 0 {
+	if err != nil {
 		return err
+	}
+	mark := cache.Bringing(dir)
+	_, err = os.Lstat(mark)
+	if part := err == nil && mt.Input > 0; len(names) > 0 && !part {
+		return nil
 	}
 	if mt.Input > 0 {
 		if err := m.bringContent(ctx, mt, dir); err != nil {
@@ -181,11 +186,15 @@ func (m *mounter) firstContent(ctx context.Context, mt dag.Mount, dir string) er
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	return m.b.chown(dir, m.p.account)
+	if err := m.b.chown(dir, m.p.account); err != nil || mt.Input == 0 {
+		return err
+	}
+	return os.Remove(mark)
 }
 
-// bringContent copies what `from` says beside the cache first: one that is not
-// empty is taken for whole, also after a process was killed.
+// bringContent copies what `from` says beside the cache first, and leaves a
+// mark while it moves it in: a cache that is not empty is taken for whole, but
+// not where a process was killed over it.
 func (m *mounter) bringContent(ctx context.Context, mt dag.Mount, dir string) error {
 	bd, err := m.b.bind(ctx, m.p.n.Inputs[mt.Input], mt)
 	if err != nil {
@@ -207,8 +216,15 @@ func (m *mounter) bringContent(ctx context.Context, mt dag.Mount, dir string) er
 	if err != nil {
 		return err
 	}
+	if err := os.WriteFile(cache.Bringing(dir), nil, 0o600); err != nil {
+		return err
+	}
 	for _, d := range names {
-		if err := os.Rename(filepath.Join(temp, d.Name()), filepath.Join(dir, d.Name())); err != nil {
+		to := filepath.Join(dir, d.Name())
+		if err := os.RemoveAll(to); err != nil { // what a killed process has brought
+			return err
+		}
+		if err := os.Rename(filepath.Join(temp, d.Name()), to); err != nil {
 			return err
 		}
 	}
