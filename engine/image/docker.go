@@ -74,11 +74,7 @@ func dockerBlobs(ctx context.Context, tw *tar.Writer, img v1.Image, entry *docke
 		return err
 	}
 	for _, l := range layers {
-		h, err := l.Digest()
-		if err != nil {
-			return err
-		}
-		size, err := l.Size()
+		b, err := layerBlob(l)
 		if err != nil {
 			return err
 		}
@@ -86,9 +82,9 @@ func dockerBlobs(ctx context.Context, tw *tar.Writer, img v1.Image, entry *docke
 		if err != nil {
 			return err
 		}
-		file := h.Hex + dockerExtension(media)
+		file := b.hash.Hex + dockerExtension(media)
 		if !slices.Contains(entry.Layers, file) {
-			if err := tarFile(ctx, tw, file, blob{h, size, l.Compressed}); err != nil {
+			if err := tarFile(ctx, tw, file, b); err != nil {
 				return err
 			}
 		}

@@ -133,21 +133,27 @@ func (a *Artifact) blobs(visit func(blob) error) error {
 	return once(rawBlob(a.Raw))
 }
 
+// layerBlob is a layer as it is compressed.
+func layerBlob(l v1.Layer) (blob, error) {
+	h, err := l.Digest()
+	if err != nil {
+		return blob{}, err
+	}
+	size, err := l.Size()
+	return blob{h, size, l.Compressed}, err
+}
+
 func imageBlobs(img v1.Image, visit func(blob) error) error {
 	layers, err := img.Layers()
 	if err != nil {
 		return err
 	}
 	for _, l := range layers {
-		h, err := l.Digest()
+		b, err := layerBlob(l)
 		if err != nil {
 			return err
 		}
-		size, err := l.Size()
-		if err != nil {
-			return err
-		}
-		if err := visit(blob{h, size, l.Compressed}); err != nil {
+		if err := visit(b); err != nil {
 			return err
 		}
 	}

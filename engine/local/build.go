@@ -39,10 +39,11 @@ type state struct {
 	n   *dag.Node
 	def cache.DefID
 
-	above    []*state    // whose input it is
-	shipped  bool        // its layer is part of an image that was asked for
-	expected atomic.Bool // it was told to the sandbox
-	begun    atomic.Bool // its inputs were begun
+	above    []*state               // whose input it is
+	shipped  bool                   // its layer is part of an image that was asked for
+	expected atomic.Bool            // it was told to the sandbox
+	begun    atomic.Bool            // its inputs were begun
+	hit      atomic.Pointer[result] // found by its definition already
 
 	once   sync.Once
 	result result
@@ -246,16 +247,24 @@ func (b *build) execute(ctx context.Context, s *state, ex executor) (result, err
 	return r, nil
 }
 
-// known looks a node up by its definition.
+// known looks a node up by its definition, in the store until it is found:
+// who is on the way down asks, and so does who makes the node.
 func (b *build) known(s *state) (result, bool) {
 	if b.o.NoCache || s.def == (cache.DefID{}) {
 		return result{}, false
+	}
+	if r := s.hit.Load(); r != nil {
+		return *r, true
 	}
 	e, ok := b.o.Store.Def(s.def)
 	if !ok {
 		return result{}, false
 	}
-	return b.fromEntry(s, e)
+	r, ok := b.fromEntry(s, e)
+	if ok {
+		s.hit.Store(&r)
+	}
+	return r, ok
 }
 
 // acted looks a node up by what its inputs came to; a hit is remembered under
